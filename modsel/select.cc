@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "modsel/select.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "modsel/deny_list.h"
+#include "modsel/hidden_dependencies.h"
+#include "modsel/load_order.h"
+
+namespace modsel {
+namespace {
+
+std::string same_name(std::string name) {
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::any_of(names, [&](const std::string& one) { return same_name(one) == name; });
+}
+
+struct Why {
+  std::string reason;
+  std::string because;    // the module that pulls it in
+  bool required = false;  // the deny list of this program gives way, that of the user is an error
+};
+
+class Selection {
+ public:
+  Selection(const ModuleRequest& request, const ModuleIndex& index)
+      : request_(request), index_(index) {}
+
+  kd::Result<void> add_wanted(const Wanted& wanted);
+  kd::Result<ModuleSet> finish();
+
+ private:
+  kd::Result<void> add_module(const std::string& name, const Why& why);
+  kd::Result<bool> is_denied(const ModuleInfo& info, const Why& why);
+  kd::Result<void> add_dependencies(const ModuleInfo& info);
+  kd::Result<std::vector<std::string>> add_optional(const std::string& what, const Why& why);
+  kd::Result<void> add_hidden(const std::string& name);
+  kd::Result<std::vector<std::string>> providers(const std::string& what) const;
+
+  const ModuleRequest& request_;
+  const ModuleIndex& index_;
+  std::map<std::string, Module> selected_;
+  std::vector<std::string> found_;  // the selected in the order they were met, which breaks ties
+  std::vector<Edge> edges_;
+  std::map<std::string, std::string> denied_;  // name to reason
+  std::set<std::string> builtin_;
+  std::vector<std::string> warnings_;
+};
+
+// A modalias names hardware, and every driver it leads to may be the one. A plain alias is what
+// kernel code gives to request_module(), and one provider answers it: "crypto-crc32c" means
+// crc32c_generic and crc32c_intel. The generic one works on every CPU; the others only are faster,
+// and fail to load on a CPU without their instructions.
+kd::Result<std::vector<std::string>> Selection::providers(const std::string& what) const {
+  KD_TRY(std::vector<std::string> names, index_.resolve(what));
+  if (what.find(':') != std::string::npos) return names;
+  const auto generic = std::ranges::find_if(
+      names, [](const std::string& name) { return name.ends_with("_generic"); });
+  if (generic != names.end()) return std::vector<std::string>{*generic};
+  return names;
+}
+
+kd::Result<void> Selection::add_wanted(const Wanted& wanted) {
+  KD_TRY(std::vector<std::string> names, providers(wanted.what));
+  if (names.empty() && !wanted.otherwise.empty()) {
+    KD_TRY(names, providers(wanted.otherwise));
+  }
+  if (names.empty() && wanted.required) {
+    return kd::fail(
+        kd::ErrorKind::kFailed,
+        "{}: this kernel has no module '{}'{}; is its package complete, and is depmod "
+        "done?",
+        wanted.reason, wanted.what,
+        wanted.otherwise.empty() ? "" : fmt::format(" and none for '{}'", wanted.otherwise));
+  }
+  // Of several drivers for one device some may be denied, as long as one is left.
+  const Why why{
+      .reason = wanted.reason, .because = {}, .required = wanted.required && names.size() == 1};
+  for (const std::string& name : names) {
+    KD_CHECK(add_module(name, why));
+    if (wanted.options.empty()) continue;
+    if (const auto found = selected_.find(name); found != selected_.end()) {
+      std::string& options = found->second.options;
+      options += (options.empty() ? "" : " ") + wanted.options;
+    }
+  }
+  const bool all_denied = std::ranges::all_of(names, [this](const std::string& name) {
+    return !selected_.contains(name) && !builtin_.contains(name);
+  });
+  if (wanted.required && all_denied) {
+    return kd::fail(kd::ErrorKind::kFailed, "{}: every module for '{}' is on the deny list ({})",
+                    wanted.reason, wanted.what, fmt::join(names, ", "));
+  }
+  return {};
+}
+
+// What is required beats the deny list of this program: a dump with a driver that should not be
+// there is better than none. It does not beat the user's: both were said by the user.
+kd::Result<bool> Selection::is_denied(const ModuleInfo& info, const Why& why) {
+  if (contains(request_.denied, info.name)) {
+    if (why.required) {
+      return kd::fail(kd::ErrorKind::kUsage,
+                      "module {} ({}) is denied by the configuration; take it off that list",
+                      info.name, why.reason);
+    }
+    denied_.emplace(info.name, "denied by the configuration");
+    return true;
+  }
+  const std::string_view reason = deny_reason(info.name, info.path);
+  if (reason.empty()) return false;
+  if (!why.required) {
+    denied_.emplace(info.name, reason);
+    return true;
+  }
+  warnings_.push_back(fmt::format("module {} ({}) is taken in although it is on the deny list: {}",
+                                  info.name, why.reason, reason));
+  return false;
+}
+
+kd::Result<void> Selection::add_module(const std::string& name, const Why& why) {
+  if (selected_.contains(name) || builtin_.contains(name)) return {};
+  KD_TRY(ModuleInfo info, index_.info(name));
+  if (info.builtin) {
+    builtin_.insert(name);
+    return add_hidden(name);
+  }
+  KD_TRY(const bool denied, is_denied(info, why));
+  if (denied) return {};
+  denied_.erase(name);
+  selected_.emplace(name, Module{.name = name,
+                                 .path = info.path,
+                                 .options = info.options,
+                                 .needs = {},
+                                 .firmware = info.firmware,
+                                 .reason = why.reason,
+                                 .because = why.because});
+  found_.push_back(name);
+  warnings_.insert(warnings_.end(), info.warnings.begin(), info.warnings.end());
+  return add_dependencies(info);
+}
+
+kd::Result<void> Selection::add_dependencies(const ModuleInfo& info) {
+  for (const std::string& dependency : info.depends) {
+    const Why why{.reason = "needed by " + info.name, .because = info.name, .required = true};
+    if (auto added = add_module(dependency, why); !added) {
+      return kd::in_context(fmt::format("module {} needs {}", info.name, dependency),
+                            std::move(added).error());
+    }
+    edges_.push_back({.user = info.name, .needed = dependency, .hard = true});
+  }
+  const Why soft{.reason = "softdep of " + info.name, .because = info.name};
+  for (const std::string& what : info.soft_pre) {
+    if (is_needless_softdep(info.name, what)) continue;
+    KD_TRY(const std::vector<std::string> names, add_optional(what, soft));
+    for (const std::string& name : names) edges_.push_back({info.name, name});
+  }
+  const Why weak{.reason = "weakdep of " + info.name, .because = info.name};
+  for (const std::string& what : info.weak) {
+    KD_TRY(const std::vector<std::string> names, add_optional(what, weak));
+    for (const std::string& name : names) edges_.push_back({info.name, name});
+  }
+  KD_CHECK(add_hidden(info.name));
+  for (const std::string& what : info.soft_post) {
+    KD_TRY(const std::vector<std::string> names, add_optional(what, soft));
+    for (const std::string& name : names) edges_.push_back({name, info.name});
+  }
+  return {};
+}
+
+// The modules `what` led to; nothing is no error.
+kd::Result<std::vector<std::string>> Selection::add_optional(const std::string& what,
+                                                             const Why& why) {
+  KD_TRY(std::vector<std::string> names, providers(what));
+  for (const std::string& name : names) KD_CHECK(add_module(name, why));
+  return names;
+}
+
+kd::Result<void> Selection::add_hidden(const std::string& name) {
+  for (const HiddenDependency& hidden : hidden_dependencies()) {
+    if (hidden.if_module != name) continue;
+    if (hidden.when == When::kLoaded && !contains(request_.loaded, hidden.adds)) continue;
+    const bool user_selected = selected_.contains(name);
+    KD_TRY(const std::vector<std::string> names,
+           add_optional(std::string(hidden.adds),
+                        {.reason = fmt::format("hidden dependency of {}: {}", name, hidden.why),
+                         .because = user_selected ? name : ""}));
+    for (const std::string& added : names) edges_.push_back({name, added});
+  }
+  return {};
+}
+
+kd::Result<ModuleSet> Selection::finish() {
+  ModuleSet result;
+  result.warnings = std::move(warnings_);
+  // Edges to builtin and denied modules order nothing.
+  std::erase_if(edges_, [this](const Edge& edge) {
+    return !selected_.contains(edge.user) || !selected_.contains(edge.needed);
+  });
+  KD_TRY(LoadOrder order, load_order(found_, edges_));
+  for (const std::string& name : order.names) {
+    Module& module = selected_.at(name);
+    module.needs = std::move(order.needs[name]);
+    result.load_order.push_back(std::move(module));
+  }
+  result.warnings.insert(result.warnings.end(), order.warnings.begin(), order.warnings.end());
+  for (const auto& [name, reason] : denied_) result.denied.push_back({name, reason});
+  result.builtin.assign(builtin_.begin(), builtin_.end());
+  return result;
+}
+
+}  // namespace
+
+kd::Result<ModuleSet> select(const ModuleRequest& request, const ModuleIndex& index) {
+  Selection selection(request, index);
+  for (const Wanted& wanted : request.wanted) KD_CHECK(selection.add_wanted(wanted));
+  return selection.finish();
+}
+
+}  // namespace modsel
