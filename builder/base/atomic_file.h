@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "builder/base/fd.h"
+#include "builder/base/result.h"
+
+namespace kd {
+
+// The system calls an AtomicFile makes, so that a test can let the Nth of them fail.
+class FileSink {
+ public:
+  virtual ~FileSink() = default;
+  virtual Result<void> write(std::string_view data) = 0;
+  virtual Result<void> sync() = 0;
+  // Puts what was written in place of the final path and makes the directory entry durable.
+  virtual Result<void> publish() = 0;
+};
+
+// A new version of a file that appears completely or not at all. Data go to a temporary file in
+// the same directory, mode 0600; publish() renames it. Destroyed before that, the temporary file
+// is removed and the old file is as it was. A killed process leaves at most a temporary file
+// ".NAME.XXXXXX", which the next create() for the same path removes: callers that may run at the
+// same time hold a FileLock while they write.
+class AtomicFile final : public FileSink {
+ public:
+  static Result<AtomicFile> create(const std::string& path);
+  ~AtomicFile() override;
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+
+  Result<void> write(std::string_view data) override;
+  Result<void> sync() override;
+  Result<void> publish() override;
+
+ private:
+  AtomicFile(Fd directory, Fd file, std::string path, std::string temporary)
+      : directory_(std::move(directory)),
+        file_(std::move(file)),
+        path_(std::move(path)),
+        temporary_(std::move(temporary)) {}
+
+  Fd directory_;
+  Fd file_;
+  std::string path_;
+  std::string temporary_;  // empty: nothing to remove
+};
+
+// An exclusive flock(2) on the directory of PATH, held while the object lives: builders of images
+// in one directory take turns, and no lock file is left behind. Waits for another holder.
+class FileLock {
+ public:
+  static Result<FileLock> acquire(const std::string& path);
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace kd

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/facts/block_devices.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace kd {
+namespace {
+
+constexpr std::string_view kClassBlock = "/sys/class/block/";
+
+std::string base_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+
+std::string parent_of(std::string_view path) {
+  return std::string(path.substr(0, path.rfind('/')));
+}
+
+// A sysfs attribute without its line end; empty when there is none.
+std::string attribute(const FileReader& reader, const std::string& path) {
+  std::string text = reader.read(path).value_or("");
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+// The last component of where a link leads; empty when there is none.
+std::string link_name(const FileReader& reader, const std::string& path) {
+  const Result<std::string> target = reader.resolve(path);
+  return target ? base_name(*target) : std::string();
+}
+
+std::vector<std::string> names_in(const FileReader& reader, const std::string& path) {
+  return reader.list(path).value_or(std::vector<std::string>{});
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Appends the devices from `path` up to the root of their bus. Directories that only group devices
+// ("/block", "/nvme") have neither uevent nor subsystem.
+void append_chain(const FileReader& reader, std::string path, std::vector<BusNode>& chain) {
+  for (; path.starts_with("/sys/devices/"); path = parent_of(path)) {
+    const std::string below_sys = path.substr(5);
+    const bool seen = std::any_of(chain.begin(), chain.end(),
+                                  [&](const BusNode& node) { return node.path == below_sys; });
+    if (seen) return;
+    if (!reader.exists(path + "/uevent") && !reader.exists(path + "/subsystem")) continue;
+    chain.push_back({.path = below_sys,
+                     .subsystem = link_name(reader, path + "/subsystem"),
+                     .modalias = attribute(reader, path + "/modalias"),
+                     .driver = link_name(reader, path + "/driver"),
+                     .module = link_name(reader, path + "/driver/module")});
+  }
+}
+
+// A disk of a multipath NVMe subsystem stands below that subsystem; the controllers, linked from
+// its directory, lead to hardware. Drives with two ports look so even with a single path in use.
+void append_nvme_controllers(const FileReader& reader, const std::string& subsystem,
+                             std::vector<BusNode>& chain) {
+  for (const std::string& name : names_in(reader, subsystem)) {
+    const Result<std::string> target = reader.resolve(subsystem + "/" + name);
+    if (target && !target->starts_with(subsystem + "/")) append_chain(reader, *target, chain);
+  }
+}
+
+BlockDevice read_device(const FileReader& reader, const std::string& name,
+                        const std::string& path) {
+  BlockDevice device{.name = name,
+                     .number = attribute(reader, path + "/dev"),
+                     .kind = BlockKind::kDisk,
+                     .layer = {},
+                     .mapper_name = attribute(reader, path + "/dm/name"),
+                     .size = 0,
+                     .below = names_in(reader, path + "/slaves"),
+                     .chain = {}};
+  const std::string sectors = attribute(reader, path + "/size");
+  std::from_chars(sectors.data(), sectors.data() + sectors.size(), device.size);
+  device.size *= 512;  // whatever the device's block size is
+
+  if (reader.exists(path + "/partition")) {
+    device.kind = BlockKind::kPartition;
+    device.below = {base_name(parent_of(path))};
+  } else if (reader.exists(path + "/dm")) {
+    device.kind = BlockKind::kDeviceMapper;
+    const std::string uuid = attribute(reader, path + "/dm/uuid");
+    device.layer = uuid.substr(0, uuid.find('-'));
+  } else if (reader.exists(path + "/md")) {
+    device.kind = BlockKind::kMd;
+    device.layer = attribute(reader, path + "/md/level");
+  } else if (name.starts_with("loop")) {
+    device.kind = BlockKind::kLoop;
+  } else if (path.starts_with("/sys/devices/virtual/block/")) {
+    device.kind = BlockKind::kOther;
+  } else {
+    append_chain(reader, path, device.chain);
+    if (path.find("/nvme-subsystem/") != std::string::npos) {
+      append_nvme_controllers(reader, parent_of(path), device.chain);
+    }
+  }
+  return device;
+}
+
+// "UUID=x" and its like as the link udev makes for it.
+std::string path_of_source(std::string_view source) {
+  constexpr std::pair<std::string_view, std::string_view> kTags[] = {
+      {"UUID=", "/dev/disk/by-uuid/"},
+      {"LABEL=", "/dev/disk/by-label/"},
+      {"PARTUUID=", "/dev/disk/by-partuuid/"},
+      {"PARTLABEL=", "/dev/disk/by-partlabel/"}};
+  for (const auto& [tag, directory] : kTags) {
+    if (source.starts_with(tag)) return fmt::format("{}{}", directory, source.substr(tag.size()));
+  }
+  return std::string(source);
+}
+
+std::string find_by_attribute(const FileReader& reader, const std::string& file,
+                              std::string_view value) {
+  for (const std::string& name : names_in(reader, std::string(kClassBlock))) {
+    if (attribute(reader, fmt::format("{}{}/{}", kClassBlock, name, file)) == value) return name;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string find_block_device(const FileReader& reader, std::string_view number,
+                              std::string_view source) {
+  if (!number.empty() && !number.starts_with("0:")) {
+    const Result<std::string> path = reader.resolve(fmt::format("/sys/dev/block/{}", number));
+    // Some containers have no /sys/dev/block, but the devices themselves.
+    std::string name = path ? base_name(*path) : find_by_attribute(reader, "dev", number);
+    if (!name.empty() && reader.exists(std::string(kClassBlock) + name)) return name;
+  }
+  const std::string path = path_of_source(source);
+  constexpr std::string_view kDev = "/dev/", kMapper = "/dev/mapper/";
+  std::string device = reader.resolve(path).value_or(path);
+  if (!path.starts_with(kDev) || !device.starts_with(kDev)) return {};
+  device.erase(0, kDev.size());
+  std::replace(device.begin(), device.end(), '/', '!');
+  if (reader.exists(fmt::format("{}{}", kClassBlock, device))) return device;
+  return path.starts_with(kMapper)
+             ? find_by_attribute(reader, "dm/name", path.substr(kMapper.size()))
+             : std::string();
+}
+
+void add_block_device(const FileReader& reader, const std::string& name, DeviceMap& devices) {
+  for (std::vector<std::string> wanted{name}; !wanted.empty();) {
+    const std::string next = std::move(wanted.back());
+    wanted.pop_back();
+    const Result<std::string> path = reader.resolve(std::string(kClassBlock) + next);
+    if (!path || devices.contains(next)) continue;
+    BlockDevice device = read_device(reader, next, *path);
+    std::erase_if(device.below, [&](const std::string& below) {
+      return !reader.exists(std::string(kClassBlock) + below);
+    });
+    wanted.insert(wanted.end(), device.below.begin(), device.below.end());
+    devices.emplace(next, std::move(device));
+  }
+}
+
+std::optional<BtrfsFacts> find_btrfs(const FileReader& reader, std::string_view device) {
+  for (const std::string& uuid : names_in(reader, "/sys/fs/btrfs")) {
+    const std::string directory = "/sys/fs/btrfs/" + uuid;
+    std::vector<std::string> devices = names_in(reader, directory + "/devices");
+    if (!contains(devices, device)) continue;
+    return BtrfsFacts{.uuid = uuid,
+                      .label = attribute(reader, directory + "/label"),
+                      .devices = std::move(devices)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace kd

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/facts/kernel.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace kd {
+namespace {
+
+constexpr std::string_view kModuleRoots[] = {"/lib/modules", "/usr/lib/modules"};
+
+struct VersionLess {
+  bool operator()(const std::string& a, const std::string& b) const {
+    return ::strverscmp(a.c_str(), b.c_str()) < 0;
+  }
+};
+
+std::string available_versions(const FileReader& reader) {
+  std::set<std::string, VersionLess> versions;
+  for (const std::string_view root : kModuleRoots) {
+    for (const std::string& name : reader.list(root).value_or(std::vector<std::string>{})) {
+      versions.insert(name);
+    }
+  }
+  return versions.empty() ? "there is none"
+                          : fmt::format("there are: {}", fmt::join(versions, " "));
+}
+
+Result<void> check_version(std::string_view version) {
+  const bool printable = std::all_of(version.begin(), version.end(),
+                                     [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
+  // A leading '.' covers "." and ".."; no release of a kernel starts with one.
+  if (!version.empty() && printable && !version.starts_with('.')) return {};
+  return fail(
+      ErrorKind::kUsage,
+      "'{}' is no kernel version: give one as uname -r prints it, for example 6.1.0-18-amd64",
+      printable ? version : "...");
+}
+
+template <typename... Paths>
+std::string first_existing(const FileReader& reader, const Paths&... paths) {
+  std::string found;
+  for (const std::string& path : {std::string(paths)...}) {
+    const Result<FileStatus> status = reader.status(path);
+    if (found.empty() && status && status->type == FileType::kRegular) found = path;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::map<std::string, std::string, std::less<>> parse_kernel_config(std::string_view text) {
+  std::map<std::string, std::string, std::less<>> config;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t equals = line.find('=');
+    if (line.starts_with("CONFIG_") && equals != std::string_view::npos) {
+      config.insert_or_assign(std::string(line.substr(0, equals)),
+                              std::string(line.substr(equals + 1)));
+    }
+  }
+  return config;
+}
+
+bool KernelFacts::may_have(std::string_view option) const {
+  const auto found = config.find(option);
+  return config.empty() || (found != config.end() && found->second == "y");
+}
+
+Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view version) {
+  KD_CHECK(check_version(version));
+  KernelFacts facts;
+  facts.version = version;
+  for (const std::string_view root : kModuleRoots) {
+    const std::string path = fmt::format("{}/{}", root, version);
+    const Result<FileStatus> status = reader.status(path);
+    if (facts.modules_dir.empty() && status && status->type == FileType::kDirectory) {
+      facts.modules_dir = path;
+    }
+  }
+  if (facts.modules_dir.empty()) {
+    return fail(ErrorKind::kKernelNotFound,
+                "no modules of kernel {} in /lib/modules or /usr/lib/modules; {}", version,
+                available_versions(reader));
+  }
+  KD_TRY(facts.modules_dir_host, reader.host_path(facts.modules_dir));
+
+  facts.config_path = first_existing(reader, fmt::format("/boot/config-{}", version),
+                                     facts.modules_dir + "/config");
+  if (!facts.config_path.empty()) {
+    KD_TRY(const std::string text, reader.read(facts.config_path));
+    facts.config = parse_kernel_config(text);
+  }
+  facts.vmlinuz =
+      first_existing(reader, fmt::format("/boot/vmlinuz-{}", version),
+                     fmt::format("/boot/vmlinux-{}", version), facts.modules_dir + "/vmlinuz");
+  if (!facts.vmlinuz.empty()) {
+    KD_TRY(const FileStatus file, reader.status(facts.vmlinuz));
+    KD_TRY(const std::string start, read_start(reader, facts.vmlinuz));
+    if (is_bzimage(start)) {
+      Result<BzImage> parsed = parse_bzimage(start, file.size);
+      if (!parsed) return in_context(facts.vmlinuz, std::move(parsed).error());
+      facts.bzimage = *std::move(parsed);
+    }
+  }
+  return facts;
+}
+
+}  // namespace kd

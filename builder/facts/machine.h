@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What we know of a machine, as plain data. The same struct comes from the live system, from a
+// directory tree and from a recorded JSON file (schema: builder/facts/README.md).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kd {
+
+inline constexpr int kMachineSchemaVersion = 1;
+
+// One step of /sys/devices/... from a block device up to its bus root.
+struct BusNode {
+  std::string path;       // below /sys, e.g. "devices/pci0000:00/0000:00:04.0/virtio1"
+  std::string subsystem;  // "virtio", "pci", "scsi", "block" ...; may be empty
+  std::string modalias;   // may be empty
+  std::string driver;     // name of the bound driver, may be empty
+  std::string module;     // the driver's module, empty when builtin or none
+  bool operator==(const BusNode&) const = default;
+};
+
+enum class BlockKind { kDisk, kPartition, kDeviceMapper, kMd, kLoop, kOther };
+
+struct BlockDevice {
+  std::string name;    // as in /sys, where '!' stands for '/'; may differ after the crash
+  std::string number;  // "MAJOR:MINOR"
+  BlockKind kind = BlockKind::kDisk;
+  // Device mapper: the part of dm/uuid before the first '-' ("LVM", "CRYPT", "mpath"), empty
+  // without a uuid. MD: md/level ("raid1"). Others: empty.
+  std::string layer;
+  std::string mapper_name;         // dm/name: its name below /dev/mapper; others: empty
+  std::uint64_t size = 0;          // bytes
+  std::vector<std::string> below;  // names: the disk of a partition, the slaves of dm and md
+  // Nearest first, the disk itself is the first node. Empty for partitions (their disk has it) and
+  // for virtual devices. A multipath NVMe disk has the chains of all its controllers.
+  std::vector<BusNode> chain;
+  bool operator==(const BlockDevice&) const = default;
+};
+
+// The mount that holds the dump directory (proc_pid_mountinfo(5)).
+struct DumpMount {
+  std::string mount_point;
+  std::string root;     // the part of the file system mounted there: "/" or "/@rootfs"
+  std::string fs_type;  // "ext4", "nfs4", "zfs" ...
+  std::string source;   // as in mountinfo: "/dev/vda1", "server:/export"
+  std::string options;  // per-mount and super options, comma separated
+  std::string device;   // name of a member of MachineFacts::devices, empty when not on one
+  std::string uuid;     // of the file system as libblkid prints it; empty when unknown
+  std::string label;
+  // All devices of a file system on more than one (btrfs), sorted; else empty.
+  std::vector<std::string> members;
+  bool operator==(const DumpMount&) const = default;
+};
+
+struct FstabEntry {
+  std::string source;  // "UUID=..." as written
+  std::string mount_point;
+  std::string fs_type;
+  std::string options;
+  bool operator==(const FstabEntry&) const = default;
+};
+
+struct MachineFacts {
+  std::string architecture;    // uname -m
+  std::string dump_directory;  // the configured one, with links resolved: "/var/crash"
+  DumpMount dump_mount;
+  std::optional<FstabEntry> fstab;      // the entry of dump_mount.mount_point
+  std::optional<DumpMount> root_mount;  // "/" when it is not dump_mount
+  std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
+  std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none
+  std::uint64_t ram = 0;             // bytes
+  std::string command_line;          // /proc/cmdline without the newline
+  std::vector<std::string> loaded_modules;  // names of /proc/modules, sorted
+  std::string time_zone;  // POSIX TZ string from /etc/localtime, "UTC0" when unknown
+  bool operator==(const MachineFacts&) const = default;
+};
+
+}  // namespace kd

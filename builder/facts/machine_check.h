@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What makes facts well formed, whoever wrote them. Names become parts of paths later.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "builder/facts/machine.h"
+
+namespace kd {
+
+enum class Check {
+  kText,  // no control characters but tab
+  kName,  // one path component
+  kNameOrEmpty,
+  kPath,     // absolute, without ".."
+  kSysPath,  // "devices/...", below /sys, without ".."
+  kNumber,   // "MAJOR:MINOR"
+  kUuid,     // letters, digits and -.:_, or empty
+};
+
+// Why `value` is not acceptable, empty when it is.
+std::string problem_of(std::string_view value, Check check);
+
+// The same for names that refer to devices, with the JSON path in front: they must exist once, and
+// nothing may be below itself.
+std::string problem_of_references(const MachineFacts& machine);
+
+}  // namespace kd

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/facts/machine_json.h"
+
+#include <algorithm>
+#include <concepts>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+#include "builder/facts/machine_check.h"
+
+namespace kd {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+template <typename T, typename Struct>
+concept Of = std::same_as<std::remove_const_t<T>, Struct>;
+
+constexpr std::pair<BlockKind, std::string_view> kKinds[] = {
+    {BlockKind::kDisk, "disk"},
+    {BlockKind::kPartition, "partition"},
+    {BlockKind::kDeviceMapper, "device-mapper"},
+    {BlockKind::kMd, "md"},
+    {BlockKind::kLoop, "loop"},
+    {BlockKind::kOther, "other"}};
+
+// The schema: what visit() lists, in this order, is written and is all that is read.
+template <typename Visitor>
+void visit(Visitor& v, Of<BusNode> auto& node) {
+  v("path", node.path, Check::kSysPath);
+  v("subsystem", node.subsystem, Check::kNameOrEmpty);
+  v("modalias", node.modalias, Check::kText);
+  v("driver", node.driver, Check::kNameOrEmpty);
+  v("module", node.module, Check::kNameOrEmpty);
+}
+
+template <typename Visitor>
+void visit(Visitor& v, Of<BlockDevice> auto& device) {
+  v("name", device.name, Check::kName);
+  v("number", device.number, Check::kNumber);
+  v("kind", device.kind, Check::kText);
+  v("layer", device.layer, Check::kNameOrEmpty);
+  v("mapper_name", device.mapper_name, Check::kNameOrEmpty);
+  v("size", device.size, Check::kText);
+  v("below", device.below, Check::kName);
+  v("chain", device.chain, Check::kText);
+}
+
+template <typename Visitor>
+void visit(Visitor& v, Of<DumpMount> auto& mount) {
+  v("mount_point", mount.mount_point, Check::kPath);
+  v("root", mount.root, Check::kPath);
+  v("fs_type", mount.fs_type, Check::kName);
+  v("source", mount.source, Check::kText);
+  v("options", mount.options, Check::kText);
+  v("device", mount.device, Check::kNameOrEmpty);
+  v("uuid", mount.uuid, Check::kUuid);
+  v("label", mount.label, Check::kText);
+  v("members", mount.members, Check::kName);
+}
+
+template <typename Visitor>
+void visit(Visitor& v, Of<FstabEntry> auto& entry) {
+  v("source", entry.source, Check::kText);
+  v("mount_point", entry.mount_point, Check::kPath);
+  v("fs_type", entry.fs_type, Check::kText);
+  v("options", entry.options, Check::kText);
+}
+
+template <typename Visitor>
+void visit(Visitor& v, Of<MachineFacts> auto& machine) {
+  v("architecture", machine.architecture, Check::kName);
+  v("dump_directory", machine.dump_directory, Check::kPath);
+  v("dump_mount", machine.dump_mount, Check::kText);
+  v("fstab", machine.fstab, Check::kText);
+  v("root_mount", machine.root_mount, Check::kText);
+  v("devices", machine.devices, Check::kText);
+  v("reservation", machine.reservation, Check::kText);
+  v("ram", machine.ram, Check::kText);
+  v("command_line", machine.command_line, Check::kText);
+  v("loaded_modules", machine.loaded_modules, Check::kName);
+  v("time_zone", machine.time_zone, Check::kText);
+}
+
+class Writer {
+ public:
+  template <typename T>
+  void operator()(const char* name, const T& value, Check) {
+    object[name] = write(value);
+  }
+  ordered_json object = ordered_json::object();
+
+ private:
+  static ordered_json write(const std::string& value) { return value; }
+  static ordered_json write(const std::uint64_t& value) { return value; }
+  static ordered_json write(const BlockKind& value) {
+    return std::find_if(std::begin(kKinds), std::end(kKinds),
+                        [&](const auto& kind) { return kind.first == value; })
+        ->second;
+  }
+  template <typename T>
+  static ordered_json write(const std::vector<T>& values) {
+    ordered_json array = ordered_json::array();
+    for (const T& value : values) array.push_back(write(value));
+    return array;
+  }
+  template <typename T>
+  static ordered_json write(const std::optional<T>& value) {
+    return value ? write(*value) : ordered_json(nullptr);
+  }
+  template <typename T>
+  static ordered_json write(const T& value) {
+    Writer writer;
+    visit(writer, value);
+    return std::move(writer.object);
+  }
+};
+
+// Fills a struct from an object. The first complaint stays in `error` and ends all reading.
+class Reader {
+ public:
+  Reader(const json& object, json::json_pointer path, std::string& error)
+      : object_(object), path_(std::move(path)), error_(error) {
+    if (!object.is_object()) complain(path_, "is no object");
+  }
+
+  template <typename T>
+  void operator()(const char* name, T& value, Check check) {
+    if (!error_.empty()) return;
+    const auto found = object_.find(name);
+    if (found == object_.end()) return complain(path_ / name, "is missing");
+    names_.insert(name);
+    read(*found, path_ / name, value, check);
+  }
+
+  void refuse_other_members() {
+    if (!error_.empty()) return;
+    for (const auto& [name, value] : object_.items()) {
+      if (!names_.contains(name)) return complain(path_ / name, "is not a member of the schema");
+    }
+  }
+
+  void allow(const char* name) { names_.insert(name); }
+
+ private:
+  void complain(const json::json_pointer& path, std::string_view problem) {
+    if (!error_.empty()) return;
+    const std::string where = path.to_string();
+    error_ = fmt::format("{}: {}", where.empty() ? "/" : where, problem);
+  }
+
+  void read(const json& from, const json::json_pointer& path, std::string& value, Check check) {
+    if (!from.is_string()) return complain(path, "is no string");
+    value = from.get_ref<const std::string&>();
+    if (const std::string problem = problem_of(value, check); !problem.empty()) {
+      complain(path, problem);
+    }
+  }
+  void read(const json& from, const json::json_pointer& path, std::uint64_t& value, Check) {
+    if (!from.is_number_unsigned()) return complain(path, "is no whole number from 0 to 2^64-1");
+    value = from.get<std::uint64_t>();
+  }
+  void read(const json& from, const json::json_pointer& path, BlockKind& value, Check) {
+    for (const auto& [kind, name] : kKinds) {
+      if (from.is_string() && from.get_ref<const std::string&>() == name) {
+        value = kind;
+        return;
+      }
+    }
+    complain(path, "is none of disk, partition, device-mapper, md, loop, other");
+  }
+  template <typename T>
+  void read(const json& from, const json::json_pointer& path, std::vector<T>& values, Check check) {
+    if (!from.is_array()) return complain(path, "is no array");
+    if (from.size() > kMaxElements) return complain(path, "has too many elements");
+    values.resize(from.size());
+    for (std::size_t i = 0; i < values.size() && error_.empty(); ++i) {
+      read(from[i], path / i, values[i], check);
+    }
+  }
+  template <typename T>
+  void read(const json& from, const json::json_pointer& path, std::optional<T>& value,
+            Check check) {
+    if (!from.is_null()) read(from, path, value.emplace(), check);
+  }
+  template <typename T>
+  void read(const json& from, const json::json_pointer& path, T& value, Check) {
+    Reader reader(from, path, error_);
+    visit(reader, value);
+    reader.refuse_other_members();
+  }
+
+  static constexpr std::size_t kMaxElements = 8192;
+  const json& object_;
+  json::json_pointer path_;
+  std::string& error_;
+  std::set<std::string, std::less<>> names_;
+};
+
+// The parser builds whatever depth it finds; the schema needs 5.
+bool nested_too_deep(std::string_view text) {
+  constexpr int kMaxDepth = 16;
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '[' || c == '{')) {
+      if (++depth > kMaxDepth) return true;
+    } else if (!in_string && (c == ']' || c == '}')) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+Result<json> parse_json(std::string_view text) {
+  if (text.size() > kMaxMachineJson) {
+    return fail(ErrorKind::kFailed, "{} bytes are too many for a machine record", text.size());
+  }
+  if (nested_too_deep(text))
+    return fail(ErrorKind::kFailed, "nested too deep for a machine record");
+  // The parser keeps the last of repeated members silently.
+  std::vector<std::set<std::string, std::less<>>> objects;
+  std::string repeated;
+  const auto watch = [&](int, json::parse_event_t event, const json& value) {
+    if (event == json::parse_event_t::object_start) objects.emplace_back();
+    if (event == json::parse_event_t::object_end) objects.pop_back();
+    if (event == json::parse_event_t::key && repeated.empty() &&
+        !objects.back().insert(value.get<std::string>()).second) {
+      repeated = value.get<std::string>();
+    }
+    return true;
+  };
+  try {
+    json parsed = json::parse(text, watch);
+    if (repeated.empty()) return parsed;
+    return fail(ErrorKind::kFailed, "member '{}' appears twice in one object", repeated);
+  } catch (const json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    const std::string_view what = error.what();
+    return fail(ErrorKind::kFailed, "no JSON: {}", what.substr(what.find(' ') + 1));
+  }
+}
+
+}  // namespace
+
+std::string machine_to_json(const MachineFacts& machine) {
+  Writer writer;
+  writer.object["schema"] = kMachineSchemaVersion;
+  visit(writer, machine);
+  // Bytes that are no UTF-8, say in a file system label, become U+FFFD.
+  return writer.object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+Result<MachineFacts> machine_from_json(std::string_view text) {
+  KD_TRY(const json parsed, parse_json(text));
+  MachineFacts machine;
+  std::string error;
+  Reader reader(parsed, json::json_pointer(), error);
+  if (error.empty()) {
+    const auto schema = parsed.find("schema");
+    if (schema == parsed.end()) return fail(ErrorKind::kFailed, "/schema: is missing");
+    if (*schema != kMachineSchemaVersion) {
+      return fail(ErrorKind::kFailed, "/schema: is {}, this program reads version {}; record anew",
+                  schema->dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 40),
+                  kMachineSchemaVersion);
+    }
+    reader.allow("schema");
+  }
+  visit(reader, machine);
+  reader.refuse_other_members();
+  if (error.empty()) error = problem_of_references(machine);
+  if (!error.empty()) return fail(ErrorKind::kFailed, "{}", error);
+  return machine;
+}
+
+}  // namespace kd

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Machines as proc, sys and etc show them. Each has a record NAME.json in tests/machines.
+#pragma once
+
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/facts/fake_root.h"
+
+namespace kd {
+
+struct FakeMachine {
+  std::string name;
+  std::function<void(FakeRoot&)> build;
+  friend void PrintTo(const FakeMachine& machine, std::ostream* out) { *out << machine.name; }
+};
+
+const std::vector<FakeMachine>& fake_machines();
+
+// The parts, for tests that want one thing different.
+void add_small_files(FakeRoot& root);  // proc, localtime
+void add_virtio_disk(FakeRoot& root, const std::string& name, const std::string& number);
+void add_partition(FakeRoot& root, const std::string& disk_path, const std::string& name,
+                   const std::string& number);
+void mounts(FakeRoot& root, const std::string& mountinfo);  // proc and sys are added
+
+}  // namespace kd
