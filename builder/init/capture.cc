@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/init/capture.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "builder/base/fd.h"
+#include "builder/init/dump_directory.h"
+#include "builder/init/file_system.h"
+
+namespace kdinit {
+namespace {
+
+constexpr std::string_view kIncomplete = "dump-incomplete";
+constexpr unsigned kConsoleTailLines = 100;
+// A dump of -d 31 is mostly 2 to 10 % of the memory of the machine.
+constexpr std::uint64_t kUsualDumpShare = 10;
+
+std::uint64_t mib(std::uint64_t kib) { return kib / 1024; }
+
+// sysctl.conf(5): where the first separator is a dot, dots and slashes are exchanged.
+void put_sysctl_path(std::string_view key, TextBuffer& path) {
+  const std::size_t separator = key.find_first_of("./");
+  const bool exchange = separator != std::string_view::npos && key[separator] == '.';
+  for (char c : key) path.put(!exchange ? c : c == '.' ? '/' : c == '/' ? '.' : c);
+}
+
+class Capture {
+ public:
+  Capture(const InitConfig& config, System& system, const Places& places, Report& report)
+      : config_(config), system_(system), places_(places), report_(report) {}
+  void run();
+
+ private:
+  // Every step says what it did and returns false when it failed.
+  bool apply_sysctls();
+  bool check_vmcore();
+  bool load_modules();
+  bool unpack_programs();
+  bool find_target();
+  bool mount_target();
+  bool make_directory();
+  bool save_dmesg();
+  bool save_dump();
+  bool delete_old_dumps();
+  bool unmount_target();
+  bool show_dmesg();
+
+  bool step(std::string_view name, bool (Capture::*function)());
+  bool try_dump(const List<std::string_view, kMaxArguments>& arguments);
+  void save();
+  void warn_about_space();
+  void explain_failed_dump();
+  void write_report();
+  template <typename... Parts>
+  void say_here(const Parts&... parts) {
+    say(system_, step_, parts...);
+  }
+  // Says it, and keeps the first failure for the report.
+  template <typename... Parts>
+  bool fail(const Parts&... parts) {
+    const Text<200> message(parts...);
+    say(system_, step_, "FAILED: ", message.view());
+    if (report_.failed_step.empty()) {
+      report_.failed_step = step_;
+      report_.error.put(message.view());
+    }
+    return false;
+  }
+  [[nodiscard]] std::string_view directory() const { return directory_.view(); }
+
+  const InitConfig& config_;
+  System& system_;
+  const Places& places_;
+  Report& report_;
+  std::string_view step_;
+  Candidates candidates_;
+  Path directory_;  // of this run, on the target
+};
+
+void Capture::run() {
+  report_.at_start = report_.lowest = system_.memory();
+  report_.image_kernel = config_.kernel;
+  step("sysctl", &Capture::apply_sysctls);
+  if (config_.capture == CaptureMode::kRootfs) {
+    step("modules", &Capture::load_modules);
+    return;
+  }
+  if (!step("vmcore", &Capture::check_vmcore)) {
+    report_.result = Result::kFailed;
+    return;
+  }
+  step("modules", &Capture::load_modules);
+  if (config_.packed.count > 0) step("unpack", &Capture::unpack_programs);
+  const bool mounted = step("target", &Capture::find_target) &&  //
+                       step("mount", &Capture::mount_target);
+  if (mounted && step("directory", &Capture::make_directory)) {
+    save();
+  } else {
+    report_.result = Result::kFailed;
+    step("console", &Capture::show_dmesg);
+    write_report();
+  }
+  if (mounted) step("unmount", &Capture::unmount_target);
+  say(system_, "result", name_of(report_.result), "; lowest memory ", mib(report_.lowest.free),
+      " MiB free, ", mib(report_.lowest.available), " MiB available");
+}
+
+void Capture::save() {
+  const bool want_dmesg = config_.dmesg_only || !config_.skip_dmesg;
+  if (want_dmesg) report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
+  write_report();  // stays, as "unfinished", when the dump takes the machine down
+  if (config_.dmesg_only) {
+    report_.result = report_.dmesg_saved ? Result::kSaved : Result::kFailed;
+  } else if (!step("dump", &Capture::save_dump)) {
+    // The log may not have been asked for, but it is better than nothing.
+    if (!want_dmesg) report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
+    report_.result = report_.dmesg_saved ? Result::kDmesgOnly : Result::kFailed;
+  }
+  const bool saved = report_.result == Result::kSaved || report_.result == Result::kSavedWithRetry;
+  if (saved && config_.keep_dumps > 0) step("retention", &Capture::delete_old_dumps);
+  write_report();
+}
+
+bool Capture::step(std::string_view name, bool (Capture::*function)()) {
+  step_ = name;
+  StepRecord record{
+      .name = name, .start_ms = system_.now_ms(), .end_ms = 0, .after = {}, .lowest = {}};
+  system_.take_lowest_memory();
+  const bool ok = (this->*function)();
+  record.after = system_.memory();
+  record.lowest = system_.take_lowest_memory();
+  record.end_ms = system_.now_ms();
+  report_.lowest = lowest(report_.lowest, record.lowest);
+  if (report_.step_count < std::size(report_.steps)) report_.steps[report_.step_count++] = record;
+  return ok;
+}
+
+bool Capture::apply_sysctls() {
+  for (const std::string_view line : config_.sysctls) {
+    const std::size_t equals = line.find('=');
+    const std::string_view key = line.substr(0, equals);
+    Path path("/proc/sys/");
+    put_sysctl_path(key, path);
+    if (const int error = system_.write_sysctl(path.c_str(), line.substr(equals + 1))) {
+      say_here(line, ": ", ::strerror(error), ", ignoring");
+    }
+  }
+  return true;
+}
+
+bool Capture::check_vmcore() {
+  const Path vmcore(places_.vmcore);
+  if (::access(vmcore.c_str(), R_OK) != 0) {
+    return fail("no crashed kernel to save, ", vmcore.view(), ": ", ::strerror(errno),
+                "; this image is started by kexec after a crash");
+  }
+  report_.vmcore_bytes = size_of(vmcore.c_str());
+  say_here(mib(report_.vmcore_bytes / 1024), " MiB of memory of the crashed kernel");
+  return true;
+}
+
+bool Capture::load_modules() {
+  for (const ModuleLine& module : config_.modules) {
+    if (module.for_root) continue;
+    system_.tick();
+    const int error = system_.load_module(Path(module.path).c_str(), Path(module.options).c_str());
+    if (error) {
+      ++report_.modules_failed;
+      say_here(module.path, ": ", ::strerror(error), ", going on without it");
+    } else {
+      ++report_.modules_loaded;
+    }
+  }
+  const Memory memory = system_.memory();
+  say_here(report_.modules_loaded, " loaded, ", report_.modules_failed, " failed, ",
+           mib(memory.free), " MiB free");
+  return report_.modules_failed == 0;
+}
+
+bool Capture::unpack_programs() {
+  for (const std::string_view path : config_.packed) {
+    system_.tick();
+    if (const int error = system_.unpack(Path(path).c_str())) {
+      return fail(path, ": ", ::strerror(error));
+    }
+  }
+  say_here(config_.packed.count, " files, ", mib(system_.memory().free), " MiB free");
+  return true;
+}
+
+bool Capture::find_target() {
+  Text<200> error;
+  return find_devices(config_.target, config_.target_timeout, step_, system_, candidates_, error) ||
+         fail(error.view());
+}
+
+bool Capture::mount_target() {
+  Text<200> error;
+  report_.target_mounted = mount_first(config_.target, candidates_, places_.mount_point,
+                                       MountUse::kData, step_, "target", system_, error);
+  return report_.target_mounted || fail(error.view());
+}
+
+bool Capture::make_directory() {
+  const Path base(places_.mount_point, config_.dump_directory);
+  Text<16> stamp;
+  put_stamp(system_.wall_clock(), config_.time_zone, stamp);
+  const int error = make_run_directory(base.view(), stamp.view(), report_.stamp);
+  if (error) {
+    return fail("cannot create ", config_.dump_directory, '/', stamp.view(), ": ",
+                ::strerror(error));
+  }
+  directory_.put(base.view(), '/', report_.stamp.view());
+  say_here(config_.dump_directory, '/', report_.stamp.view());
+  return true;
+}
+
+bool Capture::save_dmesg() {
+  const Text<64> name("dmesg.", report_.stamp.view());
+  Command command;
+  const Path file(directory(), "/", name.view());
+  command.arguments.add("makedumpfile");
+  for (std::string_view part : {std::string_view("--dump-dmesg"), places_.vmcore, file.view()}) {
+    command.arguments.add(part);
+  }
+  // Written at once at the end: without growth this is a limit for the whole run.
+  command.grows.put(file.view());
+  command.stall_timeout = config_.stall_timeout;
+  const ChildResult result = system_.run(command);
+  Text<160> why;
+  result.describe(why);
+  if (!result.ok()) return fail("makedumpfile --dump-dmesg ", why.view());
+  if (const int error = publish_file(directory(), name.view(), name.view())) {
+    return fail(name.view(), ": ", ::strerror(error));
+  }
+  say_here("saved ", name.view(), ", ", size_of(file.c_str()) / 1024, " KiB");
+  return true;
+}
+
+bool Capture::save_dump() {
+  warn_about_space();
+  if (try_dump(config_.dump_arguments)) {
+    report_.result = Result::kSaved;
+    return true;
+  }
+  if (config_.retry_arguments.empty()) return false;
+  say_here("trying again with the retry arguments");
+  if (!try_dump(config_.retry_arguments)) return false;
+  report_.result = Result::kSavedWithRetry;
+  return true;
+}
+
+void Capture::warn_about_space() {
+  if (system_.free_bytes(directory_.c_str(), report_.free_bytes) != 0) return;
+  say_here(mib(report_.free_bytes / 1024), " MiB free on the target");
+  if (report_.free_bytes < report_.vmcore_bytes / kUsualDumpShare) {
+    say_here("WARNING: less than a tenth of the crashed kernel's memory, the dump may not fit");
+  }
+}
+
+bool Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {
+  Command command;
+  command.arguments.add("makedumpfile");
+  for (const std::string_view argument : arguments) command.arguments.add(argument);
+  command.arguments.add(places_.vmcore);
+  command.grows.put(directory(), "/", kIncomplete);
+  command.arguments.add(command.grows.view());
+  command.stall_timeout = config_.stall_timeout;
+  Text<256> line;
+  command.arguments.describe(line);
+  say_here(line.view());
+
+  const ChildResult result = system_.run(command);
+  report_.makedumpfile_max_rss = std::max(report_.makedumpfile_max_rss, result.max_rss);
+  const Text<64> name("dump.", report_.stamp.view());
+  if (!result.ok()) {
+    Text<160> why;
+    result.describe(why);
+    fail("makedumpfile ", why.view());
+    explain_failed_dump();
+    ::unlink(command.grows.c_str());
+    return false;
+  }
+  if (const int error = publish_file(directory(), kIncomplete, name.view())) {
+    fail(name.view(), ": ", ::strerror(error));
+    explain_failed_dump();
+    ::unlink(command.grows.c_str());
+    return false;
+  }
+  report_.dump_file.put(name.view());
+  report_.dump_bytes = size_of(Path(directory(), "/", name.view()).c_str());
+  say_here("saved ", name.view(), ", ", report_.dump_bytes / 1024, " KiB");
+  return true;
+}
+
+// makedumpfile ends with 1 for nearly everything; the usual cause can be seen from outside.
+void Capture::explain_failed_dump() {
+  if (system_.is_full(Path(directory(), "/", kIncomplete).c_str())) {
+    say_here("the target is full: there were ", mib(report_.free_bytes / 1024), " MiB free");
+  }
+}
+
+bool Capture::delete_old_dumps() {
+  const Path base(places_.mount_point, config_.dump_directory);
+  Text<256> deleted;
+  const int error =
+      delete_old_runs(base.view(), report_.stamp.view(), config_.keep_dumps, deleted, system_);
+  if (!deleted.view().empty()) say_here("deleted old dumps: ", deleted.view());
+  if (error) return fail("cannot delete old dumps: ", ::strerror(error));
+  return true;
+}
+
+bool Capture::unmount_target() {
+  ::chdir("/");
+  if (const int error = system_.unmount(Path(places_.mount_point).c_str())) {
+    return fail("cannot unmount cleanly: ", ::strerror(error));
+  }
+  return true;
+}
+
+// The last resort without a place for files: whoever watches the serial console gets the reason.
+bool Capture::show_dmesg() {
+  const Path file(places_.temporary, "/dmesg");
+  Command command;
+  command.arguments.add("makedumpfile");
+  for (std::string_view part : {std::string_view("--dump-dmesg"), places_.vmcore, file.view()}) {
+    command.arguments.add(part);
+  }
+  command.grows.put(file.view());
+  command.stall_timeout = config_.stall_timeout;
+  const ChildResult result = system_.run(command);
+  if (!result.ok()) {
+    Text<160> why;
+    result.describe(why);
+    return fail("makedumpfile --dump-dmesg ", why.view());
+  }
+  const kd::Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  say_here("end of the log of the crashed kernel:");
+  auto offset = static_cast<off_t>(tail_offset(fd.get(), kConsoleTailLines));
+  char block[512];
+  for (ssize_t size; (size = ::pread(fd.get(), block, sizeof block, offset)) > 0; offset += size) {
+    system_.print({block, static_cast<std::size_t>(size)});
+  }
+  return true;
+}
+
+void Capture::write_report() {
+  Text<kMaxReportBytes> text;
+  put_report(report_, text);
+  if (!directory().empty()) {
+    const int error = write_file_atomically(directory(), kReportName, text.view());
+    if (error == 0) return;
+    say_here("cannot write ", kReportName, ": ", ::strerror(error), ", here it is:");
+  } else {
+    say_here("no place for ", kReportName, ", here it is:");
+  }
+  system_.print(text.view());
+}
+
+}  // namespace
+
+void run_capture(const InitConfig& config, System& system, const Places& places, Report& report) {
+  Capture(config, system, places, report).run();
+}
+
+FinalAction action_after(const InitConfig& config, Result result) {
+  const bool saved = result == Result::kSaved || result == Result::kSavedWithRetry;
+  return saved ? config.final_action : config.failure_action;
+}
+
+}  // namespace kdinit

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The directory of the dumps on the target: names, modes and rules of kdump-tools.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string_view>
+
+#include "builder/init/child.h"
+#include "builder/init/text.h"
+
+namespace kdinit {
+
+inline constexpr std::string_view kReportName = "kdump-report.json";
+
+// local time as YYYYMMDDHHMM; `time_zone` is a POSIX TZ string, empty means UTC.
+void put_stamp(std::time_t now, std::string_view time_zone, TextBuffer& out);
+
+// A name make_run_directory() gives: 12 digits, then nothing or "-" and a number.
+bool is_run_name(std::string_view name);
+
+// Creates `base` with its parents where missing, and in it a new directory for this run: `stamp`,
+// or "STAMP-1" ... "STAMP-99" when another run already has that minute. `name` gets the choice.
+// Directories are 0755 as those of kdump-tools; what is secret are the files, 0600.
+// Returns 0 or an errno value.
+int make_run_directory(std::string_view base, std::string_view stamp, TextBuffer& name);
+
+// Makes `from` durable, then visible as `to` in the same `directory`. Returns 0 or an errno value.
+int publish_file(std::string_view directory, std::string_view from, std::string_view to);
+
+// Writes `text` to `directory`/`name` so that the old or the new file is there at any time.
+int write_file_atomically(std::string_view directory, std::string_view name, std::string_view text);
+
+// Size in bytes; 0 when there is none.
+std::uint64_t size_of(const char* path);
+
+// Deletes the oldest run directories of `base` until `keep` are left, never `current`. Other
+// names, files and symbolic links are not touched or followed, mount points not entered. `deleted`
+// gets the names; ticker.tick() is called before each file. Returns 0 or the first errno value.
+int delete_old_runs(std::string_view base, std::string_view current, std::uint32_t keep,
+                    TextBuffer& deleted, Ticker& ticker);
+
+// Where the last `lines` lines of an open file begin.
+std::uint64_t tail_offset(int fd, unsigned lines);
+
+}  // namespace kdinit

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// kdump-report.json: what a capture did, how long it took and how much memory it needed. Read
+// after the reboot by kdump-config, and by the builder to predict the next capture.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "builder/init/memory.h"
+#include "builder/init/text.h"
+
+namespace kdinit {
+
+inline constexpr unsigned kReportVersion = 1;
+inline constexpr std::size_t kMaxReportBytes = 6144;
+
+enum class Result {
+  kUnfinished,      // what a capture leaves that was ended from outside
+  kSaved,           // what the configuration asked for
+  kSavedWithRetry,  // a dump, with the retry arguments
+  kDmesgOnly,       // a dump was asked for and only dmesg.STAMP is there
+  kFailed,
+};
+std::string_view name_of(Result result);
+
+struct StepRecord {
+  std::string_view name;
+  std::uint64_t start_ms = 0;  // CLOCK_BOOTTIME, as the time stamps of the kernel log
+  std::uint64_t end_ms = 0;
+  Memory after;   // at the end of the step
+  Memory lowest;  // smallest values seen during the step
+};
+
+struct Report {
+  std::string_view kernel;        // that runs: uname -r
+  std::string_view image_kernel;  // that the image was built for
+  Result result = Result::kUnfinished;
+  std::string_view failed_step;  // the first one; empty when none
+  Text<200> error;               // of that step
+  bool target_mounted = false;   // not in the text: a file on the target says so
+  Text<32> stamp;                // name of the run directory
+  Text<64> dump_file;            // in the run directory; empty when there is none
+  std::uint64_t dump_bytes = 0;
+  bool dmesg_saved = false;
+  std::uint64_t vmcore_bytes = 0;
+  std::uint64_t free_bytes = 0;  // on the target before the dump
+  std::size_t modules_loaded = 0;
+  std::size_t modules_failed = 0;
+  std::uint64_t makedumpfile_max_rss = 0;  // KiB
+  std::uint64_t ram_bytes = 0;  // the memory map of this kernel: the reservation less elfcorehdr
+  Memory at_start;
+  Memory lowest;  // over the whole run
+  StepRecord steps[12];
+  std::size_t step_count = 0;
+};
+
+// One JSON object on one line, so that it can go to the console as well.
+void put_report(const Report& report, TextBuffer& out);
+
+}  // namespace kdinit
