@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The machine of a boot test: QEMU with a disk like the target's. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "builder/base/result.h"
+#include "builder/facts/machine.h"
+
+namespace kd {
+
+struct TestDisk {
+  std::vector<std::string> devices;       // QEMU's -device, for a drive with id "target"
+  std::vector<std::string> make_command;  // NAME of mkfs and arguments; the file comes last
+};
+
+// ErrorKind::kTargetNotSupported for what cannot be imitated: layers, other controllers,
+// subvolumes.
+Result<TestDisk> test_disk(const MachineFacts& machine);
+
+struct TestMachine {
+  std::string qemu;  // the program
+  bool kvm = false;
+  std::uint64_t reservation = 0;     // bytes
+  std::string kernel, initrd, disk;  // files
+  std::vector<std::string> devices;
+};
+std::vector<std::string> qemu_command(const TestMachine& machine);
+
+}  // namespace kd

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What a kernel takes for itself in a capture, by series and command line profile.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace kd {
+
+struct KernelMemory {
+  std::string source;  // "measured for Linux 6.1, tuned command line"
+  // Bytes the kernel has in use, its memory map and everything else included, without the initrd.
+  std::uint64_t unpacking = 0;      // while it unpacks the initrd
+  std::uint64_t capturing = 0;      // once init memory is freed and init runs
+  std::uint64_t measured_peak = 0;  // of a capture on this machine; 0: unknown
+};
+
+// `version` as in /lib/modules; `profile`: tuned or stock, anything else counts as stock. A series
+// that was not measured gets the largest measured row of the profile.
+KernelMemory kernel_memory(std::string_view version, std::string_view profile);
+
+}  // namespace kd

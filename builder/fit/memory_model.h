@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// How much memory a capture takes, before it happens. Pure. Two moments decide: while the kernel
+// unpacks the initrd (its own init memory is not freed yet), and while makedumpfile runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "builder/fit/kernel_memory.h"
+#include "builder/plan/image_plan.h"
+#include "cpio/archive.h"
+#include "cpio/compression.h"
+
+namespace kd {
+
+struct Term {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::string source;  // where the number comes from
+};
+
+struct Peak {
+  std::string name;
+  std::vector<Term> terms;
+  [[nodiscard]] std::uint64_t total() const;  // bytes
+};
+
+struct FileSize {
+  std::uint64_t bytes = 0;  // unpacked
+  bool module = false;
+};
+std::vector<FileSize> file_sizes(const ImagePlan& plan, const std::vector<cpio::Entry>& entries);
+
+struct ModelInput {
+  Variant variant;
+  std::vector<FileSize> files;
+  std::uint64_t image_size = 0;   // bytes of the initrd
+  cpio::Compression compression;  // of the archive
+  KernelMemory kernel;
+  std::uint64_t ram = 0;  // bytes of the crashed kernel
+};
+
+// Before anything was compressed: what the codec makes of Debian's modules and libraries, and 5 %.
+[[nodiscard]] std::uint64_t estimate_image_size(const ModelInput& input);
+
+struct Fit {
+  Peak unpack;
+  Peak capture;
+  std::uint64_t needed = 0;  // smallest reservation in bytes, a multiple of 1 MiB
+  [[nodiscard]] const Peak& larger() const {
+    return unpack.total() >= capture.total() ? unpack : capture;
+  }
+};
+
+[[nodiscard]] Fit predict(const ModelInput& input);
+
+}  // namespace kd

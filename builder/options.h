@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "builder/base/result.h"
+#include "builder/policy/compression_choice.h"
+
+namespace kd {
+
+// The command line of kdump-mkinitrd(8).
+struct Options {
+  std::string version;
+  std::string output;   // default: /var/lib/kdump/initrd.img-VERSION
+  std::string confdir;  // initramfs-tools style; empty: none
+  std::string config = "/etc/default/kdump-tools";
+  std::string sysroot = "/";
+  std::string kernel_root;  // empty: sysroot
+  std::string facts;        // a recorded machine in place of the live one
+  std::string record;       // write the machine here and stop
+  std::string variant;      // of the image, empty: the first that fits
+  std::string why;
+  CompressionRequest compression;
+  std::int64_t mtime = 0;                    // SOURCE_DATE_EPOCH
+  std::optional<std::uint64_t> reservation;  // bytes, of --crashkernel
+  bool strict = false;
+  bool verbose = false;
+  bool quiet = false;
+  bool dry_run = false;
+  bool list = false;
+  bool json = false;
+  bool check = false;
+  bool force = false;
+  bool verify = false;
+  bool boot_test = false;
+};
+
+// Either the options, or what to print and the exit code: --help, --version and errors of usage
+// end the program before it starts.
+struct EarlyExit {
+  int code = 0;
+  std::string text;
+};
+tl::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
+
+}  // namespace kd

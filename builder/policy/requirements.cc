@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/policy/requirements.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+namespace kd {
+namespace {
+
+// File systems init can find by UUID and mount without a helper program.
+constexpr std::array<std::string_view, 6> kFileSystems = {"ext2", "ext3",  "ext4",
+                                                          "xfs",  "btrfs", "vfat"};
+
+// makedumpfile(8): one thread, no compression and only the pages a debugger needs.
+const std::vector<std::string> kRetryArguments = {"-d", "31", "--num-threads", "0"};
+
+std::string_view kind_name(const BlockDevice& device) {
+  switch (device.kind) {
+    case BlockKind::kDisk:
+      return "disk";
+    case BlockKind::kPartition:
+      return "partition";
+    case BlockKind::kDeviceMapper:
+      return "device mapper";
+    case BlockKind::kMd:
+      return "MD RAID";
+    case BlockKind::kLoop:
+      return "loop device";
+    case BlockKind::kOther:
+      break;
+  }
+  return "device of an unknown kind";
+}
+
+const BlockDevice* find_device(const MachineFacts& machine, std::string_view name) {
+  const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
+  return found == machine.devices.end() ? nullptr : &*found;
+}
+
+// A mount the capture kernel has to reach, and how messages speak of it.
+struct Place {
+  const DumpMount& mount;
+  std::string_view path;
+  std::string_view role;    // "a dump target"
+  std::string_view advice;  // where the file system is not one init knows
+};
+
+Result<void> check_file_system(const Place& place) {
+  const DumpMount& mount = place.mount;
+  if (std::ranges::find(kFileSystems, mount.fs_type) == kFileSystems.end()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "{} is on {} ({} mounted at {}): this file system cannot be {} yet; {}", place.path,
+                mount.fs_type, mount.source, mount.mount_point, place.role, place.advice);
+  }
+  if (mount.device.empty()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "{} is on {} ({}), but no block device below it was found in /sys; in a container "
+                "or build root use --facts with a record of the real machine",
+                place.path, mount.fs_type, mount.source);
+  }
+  if (mount.uuid.empty()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "the UUID of the {} file system on {} could not be read, and device names may "
+                "change in the capture kernel; run as root, or name UUID= in /etc/fstab",
+                mount.fs_type, mount.device);
+  }
+  if (mount.members.size() > 1) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "{} at {} spans {} devices ({}): a file system on more than one device is not "
+                "supported as {} yet",
+                mount.fs_type, mount.mount_point, mount.members.size(),
+                fmt::join(mount.members, ", "), place.role);
+  }
+  return {};
+}
+
+// The place's device and everything below it, nearest first; refuses every layer but partitions.
+Result<std::vector<const BlockDevice*>> plain_stack(const MachineFacts& machine,
+                                                    const Place& place) {
+  std::vector<const BlockDevice*> stack;
+  std::vector<std::string> next = {place.mount.device};
+  while (!next.empty()) {
+    const BlockDevice* device = find_device(machine, next.back());
+    if (device == nullptr) {
+      return fail(ErrorKind::kTargetNotSupported,
+                  "the facts name block device {} below {} but do not describe it", next.back(),
+                  place.path);
+    }
+    next.pop_back();
+    if (device->kind != BlockKind::kDisk && device->kind != BlockKind::kPartition) {
+      return fail(ErrorKind::kTargetNotSupported,
+                  "{} is on {}, a {}{}{}: this storage layer is not supported as {} yet",
+                  place.path, device->name, kind_name(*device),
+                  device->layer.empty() ? "" : " of type ", device->layer, place.role);
+    }
+    // A record may be damaged; a device below itself would never end.
+    if (std::ranges::find(stack, device) != stack.end()) {
+      return fail(ErrorKind::kTargetNotSupported, "block device {} is recorded below itself",
+                  device->name);
+    }
+    stack.push_back(device);
+    next.insert(next.end(), device->below.begin(), device->below.end());
+  }
+  return stack;
+}
+
+// What sysfs says of the way from a disk to its bus root. A node's own driver is asked for by the
+// module name the running kernel has for it; its modalias only stands in where the target kernel
+// has no such module, because an alias may also match drivers that were not bound (a SATA
+// controller in IDE mode matches three).
+void want_bus_modules(const BlockDevice& disk, std::vector<modsel::Wanted>& wanted) {
+  for (const BusNode& node : disk.chain) {
+    const std::string reason =
+        fmt::format("{} {} below {}", node.subsystem.empty() ? "device" : node.subsystem,
+                    node.path.substr(node.path.rfind('/') + 1), disk.name);
+    if (!node.module.empty()) {
+      wanted.push_back(
+          {.what = node.module, .otherwise = node.modalias, .options = {}, .reason = reason});
+    } else if (!node.modalias.empty()) {
+      // Builtin here, or bound by no driver: the target kernel may have it as a module.
+      wanted.push_back({.what = node.modalias,
+                        .otherwise = {},
+                        .options = {},
+                        .reason = reason,
+                        .required = false});
+    }
+  }
+}
+
+bool has_word(std::string_view list, std::string_view word) {
+  std::size_t start = 0;
+  while (start <= list.size()) {
+    const std::size_t end = std::min(list.find(',', start), list.size());
+    if (list.substr(start, end - start) == word) return true;
+    start = end + 1;
+  }
+  return false;
+}
+
+// Options that change where files are found or how vfat spells them; everything else (noatime,
+// quota, ro) is the running system's business and could only make a mount fail.
+std::string mount_options(const DumpMount& mount) {
+  if (mount.fs_type == "btrfs") return "subvol=" + mount.root;
+  if (mount.fs_type == "xfs" && has_word(mount.options, "nouuid")) return "nouuid";
+  return {};
+}
+
+Target choose_target(const MachineFacts& machine) {
+  const DumpMount& mount = machine.dump_mount;
+  std::string below = machine.dump_directory;
+  if (mount.mount_point != "/") below.erase(0, mount.mount_point.size());
+  // A bind mount shows a part of the file system; init mounts all of it.
+  if (mount.fs_type != "btrfs" && mount.root != "/") below.insert(0, mount.root);
+  if (below.empty()) below = "/";
+  return {.fs_type = mount.fs_type,
+          .uuid = mount.uuid,
+          .options = mount_options(mount),
+          .dump_directory = std::move(below),
+          .description = {}};
+}
+
+Result<kdinit::FinalAction> failure_action(const std::string& command) {
+  static const std::map<std::string, kdinit::FinalAction, std::less<>> known = {
+      {"reboot", kdinit::FinalAction::kReboot},
+      {"halt", kdinit::FinalAction::kHalt},
+      {"poweroff", kdinit::FinalAction::kPoweroff},
+      {"systemctl reboot", kdinit::FinalAction::kReboot},
+      {"systemctl halt", kdinit::FinalAction::kHalt},
+      {"systemctl poweroff", kdinit::FinalAction::kPoweroff}};
+  KD_TRY(std::vector<std::string> words, split_words(command));
+  std::erase_if(words, [](const std::string& word) {
+    return word == "-f" || word == "-ff" || word == "--force";
+  });
+  if (!words.empty()) words.front().erase(0, words.front().rfind('/') + 1);
+  const auto found = known.find(fmt::format("{}", fmt::join(words, " ")));
+  if (found == known.end()) {
+    return fail(ErrorKind::kUsage,
+                "KDUMP_FAIL_CMD=\"{}\": the image holds no shell to run it; use \"reboot -f\", "
+                "\"halt -f\" or \"poweroff -f\"",
+                command);
+  }
+  return found->second;
+}
+
+// -F writes the flattened format for a pipe; init writes to a file, where it would only make the
+// dump unreadable for crash(8) until it is rearranged.
+Result<std::vector<std::string>> dump_arguments(const std::string& makedump_args) {
+  KD_TRY(std::vector<std::string> words, split_words(makedump_args));
+  std::erase(words, "-F");
+  if (words.size() > kdinit::kMaxArguments) {
+    return fail(ErrorKind::kUsage, "MAKEDUMP_ARGS has {} words, at most {} are possible",
+                words.size(), kdinit::kMaxArguments);
+  }
+  return words;
+}
+
+Result<void> refuse_network(const KdumpConfig& config) {
+  for (const auto& [variable, value] :
+       {std::pair{"SSH", &config.ssh}, {"NFS", &config.nfs}, {"FTP", &config.ftp}}) {
+    if (value->empty()) continue;
+    return fail(ErrorKind::kTargetNotSupported,
+                "{}=\"{}\": network targets are not supported yet; unset {} to dump to {}",
+                variable, *value, variable, config.core_dir);
+  }
+  return {};
+}
+
+std::string describe(const Place& place) {
+  return fmt::format("{} on {} for {}", place.mount.fs_type, place.mount.device, place.path);
+}
+
+// The modules that lead to the file system of `place`.
+Result<std::vector<modsel::Wanted>> modules_for(const MachineFacts& machine, const Place& place) {
+  KD_CHECK(check_file_system(place));
+  KD_TRY(const std::vector<const BlockDevice*> stack, plain_stack(machine, place));
+  std::vector<modsel::Wanted> wanted;
+  for (const BlockDevice* device : stack) want_bus_modules(*device, wanted);
+  wanted.push_back(
+      {.what = place.mount.fs_type, .otherwise = {}, .options = {}, .reason = describe(place)});
+  return wanted;
+}
+
+Result<void> add_target(const MachineFacts& machine, Requirements& result) {
+  const Place place{.mount = machine.dump_mount,
+                    .path = machine.dump_directory,
+                    .role = "a dump target",
+                    .advice = "set KDUMP_COREDIR to a directory on ext2/3/4, xfs, btrfs or vfat"};
+  KD_TRY(result.modules.wanted, modules_for(machine, place));
+  result.target = choose_target(machine);
+  result.target.description = describe(place);
+  return {};
+}
+
+Result<void> add_root(const MachineFacts& machine, Requirements& result) {
+  const DumpMount& mount = machine.root_mount ? *machine.root_mount : machine.dump_mount;
+  if (mount.mount_point != "/") {
+    return fail(ErrorKind::kTargetNotSupported, "the facts do not say what is mounted at /");
+  }
+  if (mount.fs_type != "btrfs" && mount.root != "/") {
+    return fail(ErrorKind::kTargetNotSupported, "/ is only the directory {} of {}", mount.root,
+                mount.source);
+  }
+  const Place place{.mount = mount,
+                    .path = "/",
+                    .role = "the root of a capture",
+                    .advice = "set KDUMP_CAPTURE=direct"};
+  KD_TRY(std::vector<modsel::Wanted> wanted, modules_for(machine, place));
+  if (result.capture == kdinit::CaptureMode::kRootfs) {
+    result.modules.wanted = std::move(wanted);
+    result.target.description = describe(place);
+  } else if (machine.root_mount) {
+    for (modsel::Wanted& module : wanted) module.required = false;
+    result.root_modules = std::move(wanted);
+  }
+  result.root = {.fs_type = mount.fs_type, .uuid = mount.uuid, .options = mount_options(mount)};
+  return {};
+}
+
+}  // namespace
+
+Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& config,
+                            const InitramfsConfig& additions, std::vector<std::string> sysctls) {
+  KD_CHECK(refuse_network(config));
+  Requirements result;
+  if (config.capture == "rootfs") {
+    result.capture = kdinit::CaptureMode::kRootfs;
+    KD_CHECK(add_root(machine, result));
+    result.notes.emplace_back(
+        "the memory model leaves out what the system in the real root takes, mostly 64M to 256M");
+  } else {
+    KD_CHECK(add_target(machine, result));
+    if (const Result<void> root = add_root(machine, result); !root) {
+      result.notes.push_back("a capture that fails cannot fall back to the real root: " +
+                             root.error().message);
+    }
+  }
+  for (const ExtraModule& module : additions.modules) {
+    result.modules.wanted.push_back({.what = module.name,
+                                     .otherwise = {},
+                                     .options = module.options,
+                                     .reason = "listed in the modules file of --confdir"});
+  }
+  result.modules.loaded = machine.loaded_modules;
+
+  KD_TRY(result.dump_arguments, dump_arguments(config.makedump_args));
+  result.retry_arguments = kRetryArguments;
+  result.save_dmesg = config.dump_dmesg;
+  KD_TRY(result.failure_action, failure_action(config.fail_command));
+  result.keep_dumps = static_cast<unsigned>(config.num_dumps);
+  result.time_zone = machine.time_zone;
+  result.sysctls = std::move(sysctls);
+  return result;
+}
+
+}  // namespace kd

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/programs/closure.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <set>
+
+#include "builder/programs/elf.h"
+
+namespace kd {
+namespace {
+
+constexpr std::array<std::string_view, 4> kProgramDirs = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+
+std::string_view multi_arch(int machine) {
+  switch (machine) {
+    case EM_X86_64:
+      return "x86_64-linux-gnu";
+    case EM_AARCH64:
+      return "aarch64-linux-gnu";
+    case EM_PPC64:
+      return "powerpc64le-linux-gnu";
+    case EM_S390:
+      return "s390x-linux-gnu";
+    case EM_RISCV:
+      return "riscv64-linux-gnu";
+    case EM_386:
+      return "i386-linux-gnu";
+    default:
+      return "";
+  }
+}
+
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view directory(std::string_view path) { return path.substr(0, path.rfind('/')); }
+
+std::vector<std::string> search_path(const ElfNeeds& needs, std::string_view source) {
+  std::vector<std::string> dirs;
+  for (std::string dir : needs.run_path) {
+    for (const std::string_view origin : {"${ORIGIN}", "$ORIGIN"}) {
+      if (dir.starts_with(origin)) dir.replace(0, origin.size(), directory(source));
+    }
+    dirs.push_back(std::move(dir));
+  }
+  const std::string_view triplet = multi_arch(needs.machine);
+  for (const std::string_view dir : {"/lib", "/usr/lib", "/usr/local/lib"}) {
+    if (!triplet.empty()) dirs.push_back(fmt::format("{}/{}", dir, triplet));
+  }
+  dirs.insert(dirs.end(), {"/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"});
+  return dirs;
+}
+
+Result<std::string> find_library(const FileReader& reader, std::string_view name,
+                                 const ElfNeeds& needs, std::string_view source) {
+  if (name.find('/') != std::string_view::npos) return reader.resolve(name);
+  for (const std::string& dir : search_path(needs, source)) {
+    if (Result<std::string> found = reader.resolve(fmt::format("{}/{}", dir, name))) return found;
+  }
+  return fail(ErrorKind::kFailed, "library {} needed by {} was not found; install its package",
+              name, source);
+}
+
+}  // namespace
+
+Result<std::vector<ProgramFile>> program_closure(const FileReader& reader, std::string_view name,
+                                                 std::string_view reason) {
+  std::deque<ProgramFile> pending;
+  for (const std::string_view dir : kProgramDirs) {
+    if (Result<std::string> source = reader.resolve(fmt::format("{}/{}", dir, name))) {
+      pending.push_back({.source = *source,
+                         .image_path = fmt::format("/bin/{}", name),
+                         .reason = std::string(reason),
+                         .because = {}});
+      break;
+    }
+  }
+  if (pending.empty()) {
+    return fail(ErrorKind::kFailed, "{} was not found in {}; install the package that has it", name,
+                fmt::join(kProgramDirs, ", "));
+  }
+
+  std::set<std::string> placed = {pending.front().image_path};
+  std::vector<ProgramFile> result;
+  while (!pending.empty()) {
+    const ProgramFile file = pending.front();
+    pending.pop_front();
+    KD_TRY(const std::string content, reader.read(file.source));
+    Result<ElfNeeds> needs = parse_elf(content);
+    if (!needs) return in_context(file.source, needs.error());
+    if (!needs->interpreter.empty() && placed.insert(needs->interpreter).second) {
+      Result<std::string> loader = reader.resolve(needs->interpreter);
+      if (!loader) return in_context("dynamic loader of " + file.source, loader.error());
+      pending.push_back({.source = *loader,
+                         .image_path = needs->interpreter,
+                         .reason = fmt::format("dynamic loader of {}", name),
+                         .because = file.source});
+    }
+    for (const std::string& library : needs->needed) {
+      // The loader is also a library of libc.so.6 under its own name.
+      const bool is_loader = std::ranges::any_of(
+          placed, [&](const std::string& path) { return base_name(path) == library; });
+      if (is_loader) continue;
+      KD_TRY(std::string source, find_library(reader, library, *needs, file.source));
+      std::string image_path = fmt::format("/lib/{}", base_name(library));
+      placed.insert(image_path);
+      pending.push_back({.source = std::move(source),
+                         .image_path = std::move(image_path),
+                         .reason = fmt::format("library of {}", base_name(file.source)),
+                         .because = file.source});
+    }
+    result.push_back(file);
+  }
+  std::ranges::sort(result, {}, &ProgramFile::image_path);
+  return result;
+}
+
+}  // namespace kd

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/selection.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "builder/facts/sysctl_conf.h"
+#include "builder/fit/measurement.h"
+#include "builder/policy/command_line.h"
+#include "builder/policy/compression_choice.h"
+#include "builder/policy/requirements.h"
+#include "builder/programs/closure.h"
+#include "modsel/firmware.h"
+#include "modsel/kmod_index.h"
+#include "modsel/select.h"
+
+namespace kd {
+namespace {
+
+// libkmod names module files by host path; they are read through the kernel's root all the same,
+// so that a link in a foreign tree cannot lead out of it.
+std::string path_in_root(const std::string& host_path, const KernelFacts& kernel) {
+  return kernel.modules_dir + host_path.substr(kernel.modules_dir_host.size());
+}
+
+// The modules of `input`: those of the target, and more for a root that is somewhere else.
+Result<void> select_modules(const Roots& roots, const KernelFacts& kernel, PlanInput& input,
+                            std::vector<std::string>& notes) {
+  KD_TRY(
+      const std::unique_ptr<modsel::ModuleIndex> index,
+      modsel::open_kmod_index(kernel.modules_dir_host, modsel::read_modprobe_conf(roots.machine)));
+  modsel::ModuleRequest request = input.requirements.modules;
+  KD_TRY(modsel::ModuleSet modules, modsel::select(request, *index));
+  if (const auto& more = input.requirements.root_modules; !more.empty()) {
+    request.wanted.insert(request.wanted.end(), more.begin(), more.end());
+    KD_TRY(modsel::ModuleSet all, modsel::select(request, *index));
+    for (const modsel::Module& module : all.load_order) input.root_only.insert(module.name);
+    for (const modsel::Module& module : modules.load_order) input.root_only.erase(module.name);
+    modules = std::move(all);
+  }
+  for (const modsel::Denied& denied : modules.denied) {
+    notes.push_back(fmt::format("left out {}: {}", denied.name, denied.reason));
+  }
+  notes.insert(notes.end(), modules.warnings.begin(), modules.warnings.end());
+  for (modsel::Module& module : modules.load_order) {
+    module.path = path_in_root(module.path, kernel);
+  }
+  input.modules = std::move(modules);
+  return {};
+}
+
+std::vector<modsel::FirmwareFile> select_firmware(const modsel::ModuleSet& modules,
+                                                  const Roots& roots, const KernelFacts& kernel,
+                                                  std::vector<std::string>& notes) {
+  modsel::FirmwareSet firmware =
+      modsel::find_firmware(modules.load_order, kernel.version, roots.machine);
+  for (const modsel::MissingFirmware& missing : firmware.missing) {
+    notes.push_back(
+        fmt::format("firmware {} of {} is not installed", missing.name, missing.module));
+  }
+  return std::move(firmware.files);
+}
+
+std::optional<Measurement> measurement_at(const RootedReader& reader, const std::string& path) {
+  const Result<std::string> text = reader.read(path);
+  if (!text) return std::nullopt;
+  const Result<Measurement> measurement = measurement_from_json(*text);
+  return measurement ? std::optional(*measurement) : std::nullopt;
+}
+
+// A capture tells more than a boot test; of a recorded machine this one's captures tell nothing.
+KernelMemory memory_of_kernel(const Options& options, const Roots& roots, const Facts& facts) {
+  const std::string& version = facts.kernel.version;
+  const std::string_view profile = memory_profile(facts.config);
+  KernelMemory memory = kernel_memory(version, profile);
+  std::optional<Measurement> measurement = measurement_at(
+      roots.host, std::filesystem::absolute(boot_test_path(options.output)).string());
+  if (options.facts.empty()) {
+    const std::string path = fmt::format("{}{}.json", kMeasuredPrefix, version);
+    if (auto captured = measurement_at(roots.machine, path)) measurement = std::move(captured);
+  }
+  return measurement ? corrected(std::move(memory), *measurement, version, profile) : memory;
+}
+
+}  // namespace
+
+Result<Selection> select_inputs(const Options& options, const Roots& roots, const Facts& facts) {
+  Selection selection;
+  KD_TRY(CompressionChoice compression,
+         choose_compression(options.compression, facts.additions, facts.kernel));
+  if (!compression.warning.empty()) selection.notes.push_back(compression.warning);
+  compression.compression.threads = std::max(1U, std::thread::hardware_concurrency());
+  selection.settings = {.compression = compression.compression, .mtime = options.mtime};
+
+  selection.command_line =
+      capture_command_line(command_line_inputs(facts.machine, facts.config, facts.kernel.version))
+          .text;
+
+  PlanInput& input = selection.input;
+  input.kernel = facts.kernel.version;
+  KD_TRY(std::vector<std::string> sysctls, read_sysctl_conf(roots.machine));
+  KD_TRY(input.requirements,
+         decide(facts.machine, facts.config, facts.additions, std::move(sysctls)));
+  selection.notes.insert(selection.notes.end(), input.requirements.notes.begin(),
+                         input.requirements.notes.end());
+  KD_CHECK(select_modules(roots, facts.kernel, input, selection.notes));
+  input.firmware = select_firmware(input.modules, roots, facts.kernel, selection.notes);
+  // The real root has its own makedumpfile.
+  if (input.requirements.capture == kdinit::CaptureMode::kDirect) {
+    KD_TRY(input.programs,
+           program_closure(roots.machine, "makedumpfile", "filters and writes the dump"));
+  }
+  return selection;
+}
+
+Result<std::string> own_file(std::string_view name) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  const fs::path path = self.parent_path().parent_path() / "lib/kdump-mkinitrd" / name;
+  if (!fs::is_regular_file(path, error)) {
+    return fail(ErrorKind::kFailed, "{} is missing; reinstall kdump-mkinitrd", path.string());
+  }
+  return path.string();
+}
+
+Result<ImagePlan> plan_variant(const Selection& selection, const Variant& variant) {
+  PlanInput input = selection.input;
+  input.variant = variant;
+  KD_TRY(input.init_path, own_file(variant.packed ? "kdump-init-packed" : "kdump-init"));
+  return make_plan(input);
+}
+
+std::uint64_t reservation_for(const Options& options, const Facts& facts) {
+  return options.reservation.value_or(facts.machine.reservation);
+}
+
+Result<Candidate> choose_variant(const Options& options, const Roots& roots, const Facts& facts,
+                                 const Selection& selection) {
+  Candidate candidate;
+  candidate.reservation = reservation_for(options, facts);
+  for (const Variant& variant : kVariants) {
+    if (!options.variant.empty() && options.variant != variant.name) continue;
+    KD_TRY(candidate.plan, plan_variant(selection, variant));
+    KD_TRY(std::vector<std::string> contents,
+           load_contents(candidate.plan, {roots.machine, roots.kernel, roots.host}));
+    candidate.digests = digest_contents(candidate.plan, contents);
+    KD_TRY(candidate.entries, plain_entries(candidate.plan, std::move(contents)));
+    candidate.model = {.variant = variant,
+                       .files = file_sizes(candidate.plan, candidate.entries),
+                       .image_size = 0,
+                       .compression = selection.settings.compression,
+                       .kernel = memory_of_kernel(options, roots, facts),
+                       .ram = facts.machine.ram};
+    candidate.model.image_size = estimate_image_size(candidate.model);
+    if (candidate.reservation == 0) break;
+    if (predict(candidate.model).needed <= candidate.reservation) break;
+  }
+  return candidate;
+}
+
+}  // namespace kd

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cpio/image.h"
+#include "tests/cli/build_fixture.h"
+
+namespace kd {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::Not;
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> paths_in(const std::string& image) {
+  std::vector<std::string> paths;
+  const std::vector<cpio::SegmentContent> segments = cpio::read_image(image).value();
+  for (const cpio::SegmentContent& segment : segments) {
+    for (const cpio::Entry& entry : segment.entries) paths.push_back(entry.path);
+  }
+  return paths;
+}
+
+TEST_F(BuildTest, HoldsWhatReachesTheTarget) {
+  const RunResult result = build();
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(paths_in(read_file(image())),
+              IsSupersetOf({"init", "bin/makedumpfile", "lib/libc.so.6", "lib/modules/ext4.ko",
+                            "lib/modules/virtio_blk.ko", "lib/modules/virtio_pci.ko"}));
+  EXPECT_THAT(result.out, HasSubstr("ext4 on vda for /var/crash"));
+}
+
+TEST_F(BuildTest, ImageIsReadableByItsOwnerOnly) {
+  ASSERT_EQ(build().exit_code, 0);
+  for (const std::string& path : {image(), image() + ".manifest"}) {
+    EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  }
+}
+
+TEST_F(BuildTest, SameInputGivesTheSameBytesInAnyEnvironment) {
+  ASSERT_EQ(build().exit_code, 0);
+  const std::string first = read_file(image());
+  for (const std::vector<std::string>& environment : {std::vector<std::string>{"TZ=Asia/Tokyo"},
+                                                      {"LC_ALL=tr_TR.UTF-8", "LANG=tr_TR.UTF-8"},
+                                                      {"TMPDIR=/var/tmp"},
+                                                      {"MODPROBE_OPTIONS=-v"}}) {
+    ASSERT_EQ(run(command({"--force"}), environment).exit_code, 0);
+    EXPECT_EQ(read_file(image()), first) << environment[0];
+  }
+  const mode_t old_mask = umask(0077);
+  ASSERT_EQ(build({"--force"}).exit_code, 0);
+  umask(old_mask);
+  EXPECT_EQ(read_file(image()), first) << "umask";
+  std::vector<std::string> one_cpu = command({"--force"});
+  one_cpu.insert(one_cpu.begin(), {"taskset", "-c", "0"});
+  ASSERT_EQ(run(one_cpu).exit_code, 0);
+  EXPECT_EQ(read_file(image()), first) << "one CPU";
+}
+
+TEST_F(BuildTest, SourceDateEpochIsTheTimeOfEveryFile) {
+  ASSERT_EQ(run(command(), {"SOURCE_DATE_EPOCH=1700000000"}).exit_code, 0);
+  const RunResult listing = run({"bsdtar", "-tvf", image()});
+  EXPECT_EQ(listing.exit_code, 0) << listing.err;
+  EXPECT_EQ(run(command(), {"SOURCE_DATE_EPOCH=yesterday"}).exit_code, 2);
+}
+
+TEST_F(BuildTest, FreshImageIsNotBuiltAgain) {
+  ASSERT_EQ(build().exit_code, 0);
+  struct stat before {};
+  stat(image().c_str(), &before);
+  EXPECT_EQ(build({"--check"}).exit_code, 0);
+  const RunResult again = build();
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_THAT(again.out, HasSubstr("fresh"));
+  struct stat after {};
+  stat(image().c_str(), &after);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  ASSERT_EQ(build({"--force"}).exit_code, 0);
+  stat(image().c_str(), &after);
+  EXPECT_NE(before.st_ino, after.st_ino);
+}
+
+TEST_F(BuildTest, CheckSaysWhyAnImageIsStale) {
+  EXPECT_EQ(build({"--check"}).exit_code, 10) << "no image yet";
+  ASSERT_EQ(build().exit_code, 0);
+  write_text(config(), "USE_KDUMP=1\nMAKEDUMP_ARGS=\"-l -d 31\"\n");
+  const RunResult config_changed = build({"--check"});
+  EXPECT_EQ(config_changed.exit_code, 10);
+  EXPECT_THAT(config_changed.out, HasSubstr("kdump-init.conf"));
+  write_text(config(), "USE_KDUMP=1\n");
+  EXPECT_EQ(build({"--check"}).exit_code, 0) << "changed back";
+
+  MachineFacts moved = virtio_machine();
+  moved.dump_mount.uuid = "99999999-2222-3333-4444-555555555555";
+  use_machine(moved);
+  EXPECT_EQ(build({"--check"}).exit_code, 10);
+  use_machine(virtio_machine());
+
+  write_text(image(), "overwritten");
+  EXPECT_EQ(build({"--check"}).exit_code, 10);
+}
+
+TEST_F(BuildTest, VerifyFindsAnImageThatWasChanged) {
+  ASSERT_EQ(build({"-c", "none"}).exit_code, 0);
+  EXPECT_EQ(build({"--verify"}).exit_code, 0);
+  std::string damaged = read_file(image());
+  damaged[damaged.find("\177ELF") + 100] ^= 1;
+  write_text(image(), damaged);
+  EXPECT_EQ(build({"--verify"}).exit_code, 1);
+}
+
+TEST_F(BuildTest, EveryCodecIsReadByItsOwnTool) {
+  for (const auto& [codec, tool] :
+       {std::pair{"zstd", "zstd"}, {"gzip", "gzip"}, {"xz", "xz"}, {"lz4", "lz4"}}) {
+    ASSERT_EQ(build({"--force", "-c", codec}).exit_code, 0) << codec;
+    const std::string listing = std::string(tool) + " -dc <" + image() + " | cpio -t --quiet 2>&1";
+    EXPECT_THAT(run({"sh", "-c", listing}).out, HasSubstr("bin/makedumpfile")) << codec;
+  }
+}
+
+TEST_F(BuildTest, JsonReportAddsUp) {
+  const RunResult result = build({"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["image_bytes"], fs::file_size(image()));
+  std::uint64_t sum = 0;
+  for (const auto& entry : json["entries"]) sum += entry["bytes"].get<std::uint64_t>();
+  std::uint64_t groups = 0;
+  for (const auto& group : json["groups"]) groups += group["bytes"].get<std::uint64_t>();
+  EXPECT_EQ(sum, groups);
+}
+
+TEST_F(BuildTest, StartsNoOtherProgram) {
+  std::vector<std::string> traced = {
+      "strace", "-f", "-qq", "-e", "trace=execve,fork,vfork", "-o", scratch_.path("trace")};
+  const std::vector<std::string> words = command();
+  traced.insert(traced.end(), words.begin(), words.end());
+  // LeakSanitizer traces processes itself and gives up below another tracer.
+  ASSERT_EQ(run(traced, {"ASAN_OPTIONS=detect_leaks=0"}).exit_code, 0);
+  const std::string trace = read_file(scratch_.path("trace"));
+  EXPECT_EQ(std::ranges::count(trace, '\n'), 1) << trace;  // its own execve
+}
+
+TEST_F(BuildTest, DryRunAndListAndWhyWriteNothing) {
+  EXPECT_EQ(build({"--dry-run"}).exit_code, 0);
+  EXPECT_THAT(build({"--list"}).out, HasSubstr("lib/modules/ext4.ko"));
+  EXPECT_THAT(build({"--why", "jbd2"}).out, HasSubstr("ext4"));
+  EXPECT_EQ(build({"--why", "nothing-like-it"}).exit_code, 1);
+  EXPECT_FALSE(fs::exists(image()));
+}
+
+TEST_F(BuildTest, TakesTheFirstLayoutThatFits) {
+  const auto variant_at = [this](const char* reservation) {
+    const RunResult result = build({"--force", "--json", "--crashkernel", reservation});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return nlohmann::json::parse(result.out)["variant"].get<std::string>();
+  };
+  EXPECT_EQ(variant_at("128M"), "whole");
+  EXPECT_EQ(variant_at("77M"), "packed");
+  EXPECT_EQ(variant_at("40M"), "packed") << "the smallest there is";
+}
+
+TEST_F(BuildTest, ReservationThatIsTooSmallIsToldAndStrictlyRefused) {
+  EXPECT_THAT(build({"--crashkernel", "128M"}).out, HasSubstr("fits 128M with"));
+  const std::string before = read_file(image());
+  const RunResult strict = build({"--force", "--crashkernel", "40M", "--strict"});
+  EXPECT_EQ(strict.exit_code, 4);
+  EXPECT_THAT(strict.err, ContainsRegex("needs crashkernel=[0-9]+M, [0-9]+M more than .* 40M"));
+  EXPECT_EQ(read_file(image()), before);
+  EXPECT_THAT(build({"--force", "--crashkernel", "40M"}).out, HasSubstr("does not fit"));
+  EXPECT_EQ(build({"--crashkernel", "40M", "--strict"}).exit_code, 4) << "fresh does not mean fit";
+}
+
+TEST_F(BuildTest, MemoryIsShownAsAWaterfall) {
+  const std::string brief = build({"--dry-run", "--crashkernel", "128M"}).out;
+  EXPECT_THAT(brief, HasSubstr("memory while unpacking"));
+  EXPECT_THAT(brief, Not(HasSubstr("memory while capturing")));
+  const std::string full = build({"--dry-run", "-v", "--crashkernel", "128M"}).out;
+  EXPECT_THAT(full, AllOf(HasSubstr("memory while unpacking"), HasSubstr("memory while capturing"),
+                          HasSubstr("to spare")));
+}
+
+TEST_F(BuildTest, JsonHasEveryTermOfBothPeaks) {
+  const RunResult result = build({"--dry-run", "--json", "--crashkernel", "40M"});
+  const auto fit = nlohmann::json::parse(result.out)["fit"];
+  EXPECT_EQ(fit["reservation_bytes"], 40U << 20);
+  EXPECT_EQ(fit["fits"], false);
+  std::uint64_t largest = 0;
+  std::string decides;
+  for (const auto& peak : fit["peaks"]) {
+    std::uint64_t sum = 0;
+    for (const auto& term : peak["terms"]) sum += term["bytes"].get<std::uint64_t>();
+    EXPECT_EQ(peak["bytes"], sum);
+    if (sum > largest) decides = peak["name"];
+    largest = std::max(largest, sum);
+  }
+  EXPECT_EQ(fit["decides"], decides);
+  EXPECT_GE(fit["needed_bytes"], largest);
+}
+
+TEST_F(BuildTest, PackedImageIsListedByOtherToolsAndVerifies) {
+  ASSERT_EQ(build({"--variant", "packed"}).exit_code, 0);
+  EXPECT_THAT(run({"bsdtar", "-tf", image()}).out, HasSubstr("lib/modules/ext4.ko.xz"));
+  EXPECT_EQ(run({"sh", "-c", "cpio -t --quiet <" + image()}).exit_code, 0);
+  EXPECT_EQ(build({"--variant", "packed", "--verify"}).exit_code, 0);
+  EXPECT_EQ(build({"--variant", "packed", "--check"}).exit_code, 0);
+}
+
+TEST_F(BuildTest, UnknownVersionIsExitFiveAndNamesThoseThatAreThere) {
+  kernel_.version += "x";
+  const RunResult result = build();
+  EXPECT_EQ(result.exit_code, 5);
+  kernel_.version.pop_back();
+  EXPECT_THAT(result.err, HasSubstr(kernel_.version));
+}
+
+TEST_F(BuildTest, UnsupportedTargetIsExitThree) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "zfs";
+  use_machine(machine);
+  const RunResult result = build();
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_FALSE(fs::exists(image()));
+}
+
+TEST_F(BuildTest, BadInputIsAClearErrorAndNoFile) {
+  EXPECT_EQ(run({KD_MKINITRD}).exit_code, 2);
+  EXPECT_EQ(run({KD_MKINITRD, "--no-such-option", "1"}).exit_code, 2);
+  EXPECT_EQ(build({"-c", "brotli"}).exit_code, 2);
+  write_text(config(), "KDUMP_COREDIR=$(reboot)\n");
+  const RunResult substitution = build();
+  EXPECT_EQ(substitution.exit_code, 2);
+  EXPECT_THAT(substitution.err, HasSubstr(config() + ":1"));
+  write_text(config(), "USE_KDUMP=1\n");
+  write_text(facts(), "{\"version\": 99}");
+  EXPECT_EQ(build().exit_code, 1);
+  EXPECT_FALSE(fs::exists(image()));
+}
+
+TEST_F(BuildTest, MissingOutputDirectoryIsNamed) {
+  std::vector<std::string> words = command();
+  *std::ranges::find(words, image()) = scratch_.path("nowhere/initrd.img");
+  const RunResult result = run(words);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("nowhere"));
+}
+
+}  // namespace
+}  // namespace kd

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/policy/requirements.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/machine_fixture.h"
+
+namespace kd {
+namespace {
+
+using testing::Contains;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::Not;
+
+Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& config = {},
+                                const InitramfsConfig& additions = {}) {
+  return decide(machine, config, additions);
+}
+
+std::vector<std::string> wanted_names(const Requirements& requirements) {
+  std::vector<std::string> names;
+  for (const modsel::Wanted& wanted : requirements.modules.wanted) names.push_back(wanted.what);
+  return names;
+}
+
+void expect_refused(const Result<Requirements>& result, ErrorKind kind, const char* part) {
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().kind, kind);
+  EXPECT_THAT(result.error().message, HasSubstr(part));
+}
+
+TEST(Requirements, WantsTheDriversOfTheBusAndTheFileSystem) {
+  const auto result = decide_for(virtio_machine());
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result), ElementsAre("virtio_blk", "virtio_pci", "ext4"));
+}
+
+TEST(Requirements, FallsBackFromDriverNameToModalias) {
+  const auto result = decide_for(virtio_machine());
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->modules.wanted[0].otherwise, "virtio:d00000002v00001AF4");
+  EXPECT_TRUE(result->modules.wanted[0].required);
+}
+
+TEST(Requirements, AsksForABuiltinDriverByAliasBecauseTheTargetKernelMayHaveItAsModule) {
+  MachineFacts machine = virtio_machine();
+  machine.devices[0].chain[1].module.clear();
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->modules.wanted,
+              Contains(testing::AllOf(Field(&modsel::Wanted::what, "pci:v00001AF4d00001001"),
+                                      Field(&modsel::Wanted::required, false))));
+}
+
+TEST(Requirements, FollowsAPartitionToItsDisk) {
+  MachineFacts machine = virtio_machine();
+  machine.devices.push_back({.name = "vda1", .kind = BlockKind::kPartition, .below = {"vda"}});
+  machine.dump_mount.device = "vda1";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(wanted_names(*result), Contains("virtio_blk"));
+}
+
+TEST(Requirements, DumpDirectoryIsBelowTheFileSystemNotTheMachine) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.mount_point = "/var";
+  const auto on_var = decide_for(machine);
+  ASSERT_TRUE(on_var.has_value());
+  EXPECT_EQ(on_var->target.dump_directory, "/crash");
+
+  machine.dump_mount.mount_point = "/var/crash";
+  machine.dump_mount.root = "/dumps";
+  const auto bind_mount = decide_for(machine);
+  ASSERT_TRUE(bind_mount.has_value());
+  EXPECT_EQ(bind_mount->target.dump_directory, "/dumps");
+}
+
+TEST(Requirements, MountsTheBtrfsSubvolumeThatHoldsTheDirectory) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.root = "/@rootfs";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->target.options, "subvol=/@rootfs");
+  EXPECT_EQ(result->target.dump_directory, "/var/crash");
+}
+
+TEST(Requirements, LeavesTheMountOptionsOfTheRunningSystemOut) {
+  const auto result = decide_for(virtio_machine());
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->target.options, "");
+}
+
+struct Layer {
+  BlockKind kind;
+  const char* layer;
+  const char* message;
+};
+
+class UnsupportedLayer : public testing::TestWithParam<Layer> {};
+
+TEST_P(UnsupportedLayer, IsRefusedWithDeviceAndLayer) {
+  MachineFacts machine = virtio_machine();
+  machine.devices.push_back({.name = "top",
+                             .number = "253:0",
+                             .kind = GetParam().kind,
+                             .layer = GetParam().layer,
+                             .below = {"vda"}});
+  machine.dump_mount.device = "top";
+  const auto result = decide_for(machine);
+  expect_refused(result, ErrorKind::kTargetNotSupported, "top");
+  EXPECT_THAT(result.error().message, HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Layers, UnsupportedLayer,
+    testing::Values(Layer{BlockKind::kDeviceMapper, "LVM", "device mapper of type LVM"},
+                    Layer{BlockKind::kDeviceMapper, "CRYPT", "device mapper of type CRYPT"},
+                    Layer{BlockKind::kDeviceMapper, "mpath", "device mapper of type mpath"},
+                    Layer{BlockKind::kMd, "raid1", "MD RAID of type raid1"},
+                    Layer{BlockKind::kLoop, "", "loop device"},
+                    Layer{BlockKind::kOther, "", "unknown kind"}));
+
+class UnsupportedFileSystem : public testing::TestWithParam<const char*> {};
+
+TEST_P(UnsupportedFileSystem, IsRefusedByName) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = GetParam();
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(FileSystems, UnsupportedFileSystem,
+                         testing::Values("nfs4", "zfs", "tmpfs", "overlay", "fuse.sshfs", "f2fs"));
+
+TEST(Requirements, RefusesAFileSystemOnSeveralDevices) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.members = {"vda", "vdb"};
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "vda, vdb");
+}
+
+TEST(Requirements, RefusesATargetWithoutIdentity) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.uuid.clear();
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "UUID");
+}
+
+TEST(Requirements, RefusesADeviceThatIsRecordedBelowItself) {
+  MachineFacts machine = virtio_machine();
+  machine.devices[0].below = {"vda"};
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "below itself");
+}
+
+TEST(Requirements, RefusesNetworkTargetsByVariable) {
+  KdumpConfig config;
+  config.ssh = "kdump@server";
+  expect_refused(decide_for(virtio_machine(), config), ErrorKind::kTargetNotSupported, "SSH=");
+}
+
+TEST(Requirements, WritesToAFileSoFlattenedFormatIsDropped) {
+  KdumpConfig config;
+  config.makedump_args = "-F -l -d 17 --message-level 7";
+  const auto result = decide_for(virtio_machine(), config);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->dump_arguments, ElementsAre("-l", "-d", "17", "--message-level", "7"));
+}
+
+TEST(Requirements, KnowsTheFailureCommandsThatNeedNoShell) {
+  KdumpConfig config;
+  for (const auto& [command, action] :
+       {std::pair{"reboot -f", kdinit::FinalAction::kReboot},
+        {"/sbin/halt", kdinit::FinalAction::kHalt},
+        {"systemctl poweroff --force", kdinit::FinalAction::kPoweroff}}) {
+    config.fail_command = command;
+    const auto result = decide_for(virtio_machine(), config);
+    ASSERT_TRUE(result.has_value()) << command;
+    EXPECT_EQ(result->failure_action, action) << command;
+  }
+  config.fail_command = "reboot -f; touch /x";
+  expect_refused(decide_for(virtio_machine(), config), ErrorKind::kUsage, "KDUMP_FAIL_CMD");
+}
+
+TEST(Requirements, AddsTheModulesOfTheConfigurationDirectory) {
+  InitramfsConfig additions;
+  additions.modules = {{.name = "netconsole", .options = "netconsole=@/,@10.0.0.1/"}};
+  const auto result = decide_for(virtio_machine(), {}, additions);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->modules.wanted.back().what, "netconsole");
+  EXPECT_EQ(result->modules.wanted.back().options, "netconsole=@/,@10.0.0.1/");
+}
+
+// The target on its own disk vdb, with the root on vda.
+MachineFacts two_disk_machine() {
+  MachineFacts machine = virtio_machine();
+  machine.root_mount = machine.dump_mount;
+  machine.dump_mount = {.mount_point = "/var/crash",
+                        .root = "/",
+                        .fs_type = "xfs",
+                        .source = "/dev/vdb",
+                        .options = "rw",
+                        .device = "vdb",
+                        .uuid = "99999999-2222-3333-4444-555555555555",
+                        .label = {},
+                        .members = {}};
+  BlockDevice disk = machine.devices[0];
+  disk.name = "vdb";
+  for (BusNode& node : disk.chain) {
+    if (node.module == "virtio_blk") node.module = "disk_driver_b";
+  }
+  machine.devices.push_back(disk);
+  return machine;
+}
+
+KdumpConfig rootfs() {
+  KdumpConfig config;
+  config.capture = "rootfs";
+  return config;
+}
+
+TEST(Requirements, DirectCaptureKnowsTheRootItIsOn) {
+  const auto result = decide_for(virtio_machine());
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->capture, kdinit::CaptureMode::kDirect);
+  ASSERT_TRUE(result->root.has_value());
+  EXPECT_EQ(result->root->uuid, result->target.uuid);
+  EXPECT_THAT(result->root_modules, testing::IsEmpty());
+  EXPECT_THAT(result->notes, testing::IsEmpty());
+}
+
+TEST(Requirements, DirectCaptureCarriesTheModulesOfAnotherRootWhereItCan) {
+  const auto result = decide_for(two_disk_machine());
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->target.dump_directory, "/");
+  EXPECT_EQ(result->root->fs_type, "ext4");
+  EXPECT_THAT(wanted_names(*result), ElementsAre("disk_driver_b", "virtio_pci", "xfs"));
+  EXPECT_THAT(result->modules.wanted, Each(Field(&modsel::Wanted::required, true)));
+  EXPECT_THAT(result->root_modules, ElementsAre(Field(&modsel::Wanted::what, "virtio_blk"),
+                                                Field(&modsel::Wanted::what, "virtio_pci"),
+                                                Field(&modsel::Wanted::what, "ext4")));
+  EXPECT_THAT(result->root_modules, Each(Field(&modsel::Wanted::required, false)));
+}
+
+TEST(Requirements, RootThatCannotBeReachedIsNoFallbackAndANote) {
+  MachineFacts machine = two_disk_machine();
+  machine.root_mount->fs_type = "zfs";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_FALSE(result->root.has_value());
+  EXPECT_THAT(wanted_names(*result), ElementsAre("disk_driver_b", "virtio_pci", "xfs"));
+  EXPECT_THAT(result->notes,
+              ElementsAre(testing::AllOf(HasSubstr("cannot fall back"), HasSubstr("/ is on zfs"))));
+}
+
+TEST(Requirements, CaptureRootfsNeedsTheRootAndNotTheTarget) {
+  MachineFacts machine = two_disk_machine();
+  machine.dump_mount.fs_type = "zfs";
+  machine.root_mount->fs_type = "btrfs";
+  machine.root_mount->root = "/@";
+  const auto result = decide_for(machine, rootfs());
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->capture, kdinit::CaptureMode::kRootfs);
+  EXPECT_EQ(result->root->options, "subvol=/@");
+  EXPECT_EQ(result->target.description, "btrfs on vda for /");
+  EXPECT_THAT(wanted_names(*result), ElementsAre("virtio_blk", "virtio_pci", "btrfs"));
+  EXPECT_TRUE(result->modules.wanted[0].required);
+  EXPECT_THAT(result->root_modules, testing::IsEmpty());
+  EXPECT_THAT(result->notes, ElementsAre(HasSubstr("the memory model leaves out")));
+}
+
+TEST(Requirements, CaptureRootfsOnAnUnsupportedRootIsRefused) {
+  MachineFacts machine = two_disk_machine();
+  machine.root_mount->fs_type = "zfs";
+  expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported,
+                 "KDUMP_CAPTURE=direct");
+  machine = two_disk_machine();
+  machine.root_mount->root = "/srv/container";
+  expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported, "/srv/container");
+  machine.root_mount.reset();
+  expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported, "mounted at /");
+}
+
+TEST(Requirements, PassesTheSysctlsOn) {
+  const auto result = decide(virtio_machine(), {}, {}, {"vm.nr_hugepages=0"});
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->sysctls, ElementsAre("vm.nr_hugepages=0"));
+}
+
+}  // namespace
+}  // namespace kd

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/programs/closure.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "builder/base/rooted_reader.h"
+#include "builder/programs/elf.h"
+
+namespace kd {
+namespace {
+
+using testing::HasSubstr;
+
+std::string output_of(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  std::string output;
+  std::array<char, 4096> buffer{};
+  while (const std::size_t got = fread(buffer.data(), 1, buffer.size(), pipe.get())) {
+    output.append(buffer.data(), got);
+  }
+  return output;
+}
+
+// The judge is the system's own dynamic loader.
+TEST(ProgramClosure, HoldsWhatLddLists) {
+  const auto reader = RootedReader::open("/");
+  ASSERT_TRUE(reader.has_value());
+  for (const char* program : {"makedumpfile", "bash", "qemu-img", "git"}) {
+    std::set<std::string> expected;
+    std::string list = output_of(std::string("ldd $(command -v ") + program +
+                                 ") 2>/dev/null | grep -o '/[^ ]*' | xargs -r -n1 realpath");
+    for (std::size_t end; (end = list.find('\n')) != std::string::npos; list.erase(0, end + 1)) {
+      expected.insert(list.substr(0, end));
+    }
+    if (expected.empty()) continue;  // not installed here
+    const auto files = program_closure(*reader, program, "test");
+    ASSERT_TRUE(files.has_value()) << files.error().message;
+    std::set<std::string> found;
+    for (const ProgramFile& file : *files) {
+      if (!file.because.empty()) found.insert(file.source);
+    }
+    EXPECT_EQ(found, expected) << program;
+  }
+}
+
+TEST(ProgramClosure, MakedumpfileRunsFromItsFilesAlone) {
+  const auto reader = RootedReader::open("/");
+  ASSERT_TRUE(reader.has_value());
+  const auto files = program_closure(*reader, "makedumpfile", "test");
+  ASSERT_TRUE(files.has_value()) << files.error().message;
+  EXPECT_THAT(files->front().image_path, HasSubstr("/bin/makedumpfile"));
+}
+
+TEST(ProgramClosure, NamesTheMissingProgram) {
+  const auto reader = RootedReader::open("/");
+  ASSERT_TRUE(reader.has_value());
+  const auto files = program_closure(*reader, "no-such-program", "test");
+  ASSERT_FALSE(files.has_value());
+  EXPECT_THAT(files.error().message, HasSubstr("no-such-program"));
+}
+
+// A root in memory; only what the closure asks for.
+class MemoryReader final : public FileReader {
+ public:
+  std::map<std::string, std::string, std::less<>> files;
+
+  Result<std::string> read(std::string_view path) const override {
+    const auto found = files.find(path);
+    if (found == files.end()) return fail_errno(ENOENT, path);
+    return found->second;
+  }
+  Result<void> read_blocks(std::string_view path, const BlockVisitor& visit) const override {
+    KD_TRY(const std::string text, read(path));
+    visit(text);
+    return {};
+  }
+  Result<std::vector<std::string>> list(std::string_view path) const override {
+    return fail_errno(ENOTDIR, path);
+  }
+  Result<std::string> resolve(std::string_view path) const override {
+    KD_CHECK(read(path));
+    return std::string(path);
+  }
+  Result<FileStatus> status(std::string_view path) const override {
+    KD_CHECK(read(path));
+    return FileStatus{};
+  }
+};
+
+TEST(ProgramClosure, NamesTheMissingLibraryAndWhoNeedsIt) {
+  const auto host = RootedReader::open("/");
+  ASSERT_TRUE(host.has_value());
+  MemoryReader reader;
+  reader.files["/usr/bin/makedumpfile"] = host->read("/usr/bin/makedumpfile").value();
+  reader.files["/lib64/ld-linux-x86-64.so.2"] = host->read("/lib64/ld-linux-x86-64.so.2").value();
+  const auto files = program_closure(reader, "makedumpfile", "test");
+  ASSERT_FALSE(files.has_value());
+  EXPECT_THAT(files.error().message, HasSubstr("needed by /usr/bin/makedumpfile"));
+}
+
+TEST(ProgramClosure, RefusesAScriptAndATruncatedProgram) {
+  MemoryReader reader;
+  reader.files["/usr/bin/script"] = "#!/bin/sh\necho\n";
+  const auto script = program_closure(reader, "script", "test");
+  ASSERT_FALSE(script.has_value());
+  EXPECT_THAT(script.error().message, HasSubstr("/usr/bin/script: not an ELF file"));
+
+  const std::string whole = RootedReader::open("/")->read("/usr/bin/makedumpfile").value();
+  for (const std::size_t size : {4UL, 63UL, 64UL, 600UL, whole.size() / 2}) {
+    // Never a crash; the section headers are at the end, so a closure from half a file would lack
+    // its libraries.
+    EXPECT_FALSE(parse_elf(whole.substr(0, size)).has_value()) << size;
+  }
+}
+
+}  // namespace
+}  // namespace kd
