@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/image.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+
+#include "hooks/initramfs_tools.h"
+#include "hooks/state.h"
+
+namespace kd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kStale = 10;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    line.erase(0, line.find_first_not_of(' '));
+    if (!line.empty()) lines.push_back(line);
+  }
+  return lines;
+}
+
+Result<ProgramOutcome> run_builder(const Context& context, std::vector<std::string> options,
+                                   std::string_view version) {
+  const std::optional<std::string> program = context.runner.find("kdump-mkinitrd");
+  if (!program) {
+    return fail(ErrorKind::kFailed, "kdump-mkinitrd is missing; reinstall the package");
+  }
+  std::vector<std::string> argv = {*program};
+  argv.insert(argv.end(), options.begin(), options.end());
+  if (context.config_path != kKdumpConfigPath) {
+    argv.insert(argv.end(), {"--config", context.config_path});
+  }
+  if (!context.sysroot.empty()) {
+    KD_TRY(const std::string data, context.reader.host_path(kDataDir));
+    argv.insert(argv.end(), {"--sysroot", context.sysroot, "--output",
+                             fmt::format("{}/initrd.img-{}", data, version)});
+  }
+  argv.emplace_back(version);
+  return context.runner.run(argv);
+}
+
+ErrorKind kind_of(int status) {
+  return status >= 2 && status <= 5 ? static_cast<ErrorKind>(status) : ErrorKind::kFailed;
+}
+
+// "kdump-mkinitrd: " is what its own messages start with; ours put it back where it is needed.
+std::string message_of(const ProgramOutcome& outcome) {
+  const std::vector<std::string> lines = lines_of(outcome.output);
+  if (lines.empty()) return fmt::format("kdump-mkinitrd ended with status {}", outcome.status);
+  std::string text = fmt::format("{}", fmt::join(lines, "\n  "));
+  if (!text.starts_with("kdump-mkinitrd: ")) text.insert(0, "kdump-mkinitrd: ");
+  return text;
+}
+
+Result<void> make_data_directory(const Context& context) {
+  if (context.reader.exists(kDataDir)) return {};
+  KD_TRY(const std::string root, context.reader.host_path("/"));
+  std::error_code error;
+  fs::create_directories((root == "/" ? "" : root) + std::string(kDataDir), error);
+  if (error) return fail_errno(error.value(), kDataDir);
+  return {};
+}
+
+}  // namespace
+
+Result<void> refuse_network(const KdumpConfig& config) {
+  for (const auto& [variable, value] :
+       {std::pair{"SSH", &config.ssh}, {"NFS", &config.nfs}, {"FTP", &config.ftp}}) {
+    if (value->empty()) continue;
+    return fail(ErrorKind::kTargetNotSupported,
+                "{}=\"{}\": dumps to the network are not supported yet; remove {} from {} to dump "
+                "to {}",
+                variable, *value, variable, kKdumpConfigPath, config.core_dir);
+  }
+  return {};
+}
+
+Result<void> build_image(const Context& context, const KdumpConfig& config,
+                         std::string_view version, const BuildOptions& options) {
+  if (!is_kernel_version(version)) {
+    return fail(ErrorKind::kUsage, "Invalid kernel version : {}", version);
+  }
+  KD_CHECK(refuse_network(config));
+  KD_CHECK(make_data_directory(context));
+  std::vector<std::string> arguments;
+  if (options.quiet) arguments.emplace_back("-q");
+  if (!options.facts.empty()) arguments.insert(arguments.end(), {"--facts", options.facts});
+  KD_TRY(const ProgramOutcome outcome, run_builder(context, std::move(arguments), version));
+  if (outcome.status == 0) {
+    if (!options.quiet) {
+      for (const std::string& line : lines_of(outcome.output)) context.say(line);
+    }
+    return {};
+  }
+  const std::string why = message_of(outcome);
+  // mkinitramfs looks at the machine it runs on and nothing else.
+  if (kind_of(outcome.status) == ErrorKind::kTargetNotSupported && options.facts.empty()) {
+    return build_with_initramfs_tools(context, version, why);
+  }
+  return fail(kind_of(outcome.status), "{}", why);
+}
+
+Result<void> try_build(const Context& context, std::string_view version) {
+  const bool has_other_way = context.runner.find("mkinitramfs").has_value();
+  KD_TRY(const ProgramOutcome outcome, run_builder(context, {"--dry-run", "-q"}, version));
+  const ErrorKind kind = kind_of(outcome.status);
+  if (outcome.status == 0 || (kind == ErrorKind::kTargetNotSupported && has_other_way)) return {};
+  return fail(kind, "{}", message_of(outcome));
+}
+
+Result<std::string> dry_report(const Context& context, std::string_view version,
+                               std::string_view variant) {
+  KD_TRY(ProgramOutcome outcome,
+         run_builder(context, {"--dry-run", "--json", "--variant", std::string(variant)}, version));
+  if (outcome.status == 0) return std::move(outcome.output);
+  return fail(kind_of(outcome.status), "{}", message_of(outcome));
+}
+
+Freshness check_image(const Context& context, std::string_view version) {
+  using State = Freshness::State;
+  if (!has_image(context.reader, version)) {
+    return {State::kStale, {image_path(version) + " does not exist"}};
+  }
+  const auto by_time = [&]() -> Freshness {
+    const std::vector<std::string> newer = newer_than_image(context.reader, version);
+    if (newer.empty()) return {State::kFresh, {}};
+    return {State::kStale, {fmt::format("newer than the image: {}", fmt::join(newer, ", "))}};
+  };
+  const Result<ProgramOutcome> outcome = run_builder(context, {"--check"}, version);
+  if (!outcome) return {State::kUnknown, {outcome.error().message}};
+  if (outcome->status == 0) return {State::kFresh, {}};
+  if (outcome->status == kStale) {
+    std::vector<std::string> reasons = lines_of(outcome->output);
+    // The first line is the headline "IMAGE is stale:".
+    if (reasons.size() > 1) reasons.erase(reasons.begin());
+    return {State::kStale, std::move(reasons)};
+  }
+  if (kind_of(outcome->status) == ErrorKind::kTargetNotSupported &&
+      !is_direct_image(context.reader, version)) {
+    return by_time();
+  }
+  return {State::kUnknown, {message_of(*outcome)}};
+}
+
+}  // namespace kd

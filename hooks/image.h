@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Images: kdump-mkinitrd's, and where it does not support the target, those of initramfs-tools.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hooks/context.h"
+
+namespace kd {
+
+struct BuildOptions {
+  bool quiet = true;
+  std::string facts;  // a recorded machine in place of this one; empty: none
+};
+
+// Builds the image of `version` when it is not fresh; the old one stays until there is a new one.
+// The error has the kind of kdump-mkinitrd's exit code. When that is kTargetNotSupported,
+// mkinitramfs makes an image that boots the real root, where
+// kdump-tools-dump.service saves the dump. The caller holds the lock.
+Result<void> build_image(const Context& context, const KdumpConfig& config,
+                         std::string_view version, const BuildOptions& options = {});
+
+// The report of kdump-mkinitrd, as JSON, on the image it would build with a layout.
+Result<std::string> dry_report(const Context& context, std::string_view version,
+                               std::string_view variant);
+
+struct Freshness {
+  enum class State { kFresh, kStale, kUnknown };
+  State state = State::kUnknown;
+  std::vector<std::string> reasons;  // of kStale and kUnknown
+};
+// Changes nothing.
+Freshness check_image(const Context& context, std::string_view version);
+
+// Whether build_image() would succeed, as far as that can be known without building. Changes
+// nothing.
+Result<void> try_build(const Context& context, std::string_view version);
+
+// ErrorKind::kTargetNotSupported for SSH, NFS and FTP, naming the variable.
+Result<void> refuse_network(const KdumpConfig& config);
+
+}  // namespace kd

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/learn.h"
+
+#include <algorithm>
+
+#include "builder/base/atomic_file.h"
+#include "builder/fit/measurement.h"
+#include "builder/init/dump_directory.h"
+#include "builder/init/report.h"
+#include "hooks/state.h"
+
+namespace kd {
+namespace {
+
+// A dump directory may hold years of dumps; an old report tells of another kernel.
+constexpr std::size_t kMostReports = 20;
+
+Result<Measurement> read_report(const Context& context, const KdumpConfig& config,
+                                const std::string& path) {
+  KD_TRY(const FileStatus status, context.reader.status(path));
+  if (status.size > kdinit::kMaxReportBytes) {
+    return fail(ErrorKind::kFailed, "larger than any report");
+  }
+  KD_TRY(const std::string text, context.reader.read(path));
+  return measurement_from_report(text, memory_profile(config), "a capture");
+}
+
+std::string measured_path(std::string_view version) {
+  return fmt::format("{}{}.json", kMeasuredPrefix, version);
+}
+
+}  // namespace
+
+Result<void> learn(const Context& context, const KdumpConfig& config) {
+  std::vector<std::string> stamps =
+      context.reader.list(config.core_dir).value_or(std::vector<std::string>{});
+  std::erase_if(stamps, [](const std::string& name) { return !kdinit::is_run_name(name); });
+  std::ranges::reverse(stamps);  // the order of the names is that of the captures
+  if (stamps.size() > kMostReports) stamps.resize(kMostReports);
+  for (const std::string& stamp : stamps) {
+    const std::string path = fmt::format("{}/{}/{}", config.core_dir, stamp, kdinit::kReportName);
+    const Result<Measurement> measurement = read_report(context, config, path);
+    if (!measurement) continue;
+    const std::string text = measurement_to_json(*measurement);
+    const std::string kept = measured_path(measurement->kernel);
+    if (context.reader.read(kept).value_or("") == text) return {};
+    KD_TRY(const std::string directory, context.reader.host_path(kDataDir));
+    KD_TRY(AtomicFile file,
+           AtomicFile::create(directory + kept.substr(std::string(kDataDir).size())));
+    KD_CHECK(file.write(text));
+    KD_CHECK(file.sync());
+    KD_CHECK(file.publish());
+    context.say(fmt::format("took the memory figures of {}", path));
+    return {};
+  }
+  return {};
+}
+
+std::string memory_source(const FileReader& reader, const KdumpConfig& config,
+                          std::string_view version) {
+  const std::string_view profile = memory_profile(config);
+  const KernelMemory table = kernel_memory(version, profile);
+  for (const std::string& path : {measured_path(version), boot_test_path(image_path(version))}) {
+    const Result<std::string> text = reader.read(path);
+    if (!text) continue;
+    const Result<Measurement> measurement = measurement_from_json(*text);
+    if (!measurement) continue;
+    const KernelMemory memory = corrected(table, *measurement, version, profile);
+    if (memory.source != table.source) return memory.source;
+  }
+  return table.source;
+}
+
+}  // namespace kd

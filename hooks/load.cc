@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/load.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "builder/base/atomic_file.h"
+#include "hooks/image.h"
+#include "hooks/kexec_command.h"
+#include "hooks/learn.h"
+
+namespace kd {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::string> host_root(const Context& context) {
+  KD_TRY(std::string root, context.reader.host_path("/"));
+  return root == "/" ? "" : root;
+}
+
+// A file that need not exist yet, with its directory made.
+Result<std::string> writable_path(const Context& context, const std::string& path) {
+  KD_TRY(const std::string root, host_root(context));
+  std::error_code error;
+  fs::create_directories(fs::path(root + path).parent_path(), error);
+  if (error) return fail_errno(error.value(), fs::path(path).parent_path().string());
+  return root + path;
+}
+
+// One load, hook or hotplug event at a time. /run/kdump belongs to root, so nobody else can hold
+// the lock.
+Result<FileLock> lock(const Context& context) {
+  KD_TRY(const std::string path, writable_path(context, std::string(kLoadedMark)));
+  return FileLock::acquire(path);
+}
+
+Result<void> write_text(const Context& context, const std::string& path, std::string_view text) {
+  KD_TRY(const std::string host, writable_path(context, path));
+  KD_TRY(AtomicFile file, AtomicFile::create(host));
+  KD_CHECK(file.write(text));
+  return file.publish();
+}
+
+// In /proc/sys a value is written in place, in one write.
+Result<void> write_sysctl(const Context& context, std::string_view setting) {
+  const std::size_t equals = setting.find('=');
+  std::string key(setting.substr(0, equals));
+  if (equals == std::string_view::npos || key.find("..") != std::string::npos) {
+    return fail(ErrorKind::kUsage, "KDUMP_SYSCTL: \"{}\" is not KEY=VALUE", setting);
+  }
+  std::ranges::replace(key, '.', '/');
+  KD_TRY(const std::string path, context.reader.host_path("/proc/sys/" + key));
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string_view value = setting.substr(equals + 1);
+  if (!fd.valid() || ::write(fd.get(), value.data(), value.size()) < 0) {
+    return fail_errno(errno, path);
+  }
+  return {};
+}
+
+// An oops leaves a kernel that nobody can trust; with a crash kernel loaded it becomes a dump.
+void apply_panic_triggers(const Context& context, const KdumpConfig& config) {
+  std::vector<std::string> settings =
+      split_words(config.sysctl).value_or(std::vector<std::string>{});
+  if (settings.empty()) settings = {"kernel.panic_on_oops=1"};
+  for (const std::string& setting : settings) {
+    if (const Result<void> written = write_sysctl(context, setting); !written) {
+      context.say(fmt::format("{}: {}, ignoring", setting, written.error().message));
+    }
+  }
+}
+
+// Runs one command after the other until one succeeds and the kernel agrees.
+Result<std::vector<std::string>> run_until(const Context& context,
+                                           const std::vector<std::vector<std::string>>& commands,
+                                           bool want_loaded) {
+  std::string failures;
+  for (const std::vector<std::string>& command : commands) {
+    const Result<ProgramOutcome> outcome = context.runner.run(command);
+    const bool done = outcome && outcome->status == 0;
+    if (done && crash_kernel_loaded(context.reader) == want_loaded) return command;
+    failures +=
+        fmt::format("\n  {}\n    {}", describe_command(command),
+                    !outcome ? outcome.error().message
+                    : done   ? "ended well, but the kernel says otherwise: see dmesg"
+                             : fmt::format("status {}: {}", outcome->status, outcome->output));
+  }
+  while (failures.ends_with('\n')) failures.pop_back();
+  return fail(ErrorKind::kFailed, "{}", failures);
+}
+
+Result<void> point_links(const Context& context, const KdumpConfig& config,
+                         std::string_view version) {
+  Result<void> result;
+  for (const CheckedLink& checked : check_links(context.reader, config, version)) {
+    if (checked.state == LinkState::kRight) continue;
+    const std::string what = explain_link(checked.state, checked.link, checked.wanted);
+    context.say(fmt::format("Invalid symlink : {} {}", checked.path, what));
+    Result<void> replaced;
+    if (checked.state == LinkState::kInTheWay) {
+      replaced = fail(ErrorKind::kFailed, "{} {}", checked.path, what);
+    } else {
+      context.say(fmt::format("Creating symlink {} to {}", checked.path, checked.wanted));
+      replaced = replace_link(context.reader, checked.path, checked.wanted);
+    }
+    if (!replaced && result) result = std::move(replaced);
+  }
+  return result;
+}
+
+// The image of the running kernel, or one that was built before. Only when there is none at all is
+// a failed build the end.
+Result<void> prepare_image(const Context& context, const KdumpState& state) {
+  const KdumpConfig& config = state.config;
+  if (!config.kernel.empty() && config.kernel != kKernelLink) return {};
+  if (!config.initrd.empty() && config.initrd != kInitrdLink) return {};
+  Result<void> built = build_image(context, config, state.running);
+  if (built) return {};
+  const bool own = has_image(context.reader, state.running) &&
+                   !kernel_files(context.reader, state.running).empty();
+  const std::vector<std::string> others = usable_versions(context.reader);
+  if (!own && others.empty()) return built;
+  context.say(built.error().message);
+  context.say(own ? fmt::format("using the image of {} that was built before", state.running)
+                  : fmt::format("using kernel {} with its image instead", others.front()));
+  return {};
+}
+
+Result<void> load_prepared(const Context& context, const KdumpState& state) {
+  if (const Result<void> learned = learn(context, state.config); !learned) {
+    context.say(learned.error().message + ", ignoring");
+  }
+  KD_CHECK(prepare_image(context, state));
+  KD_TRY(LoadPlan plan, plan_load(context, state));
+  if (!plan.version.empty()) {
+    if (const Result<void> linked = point_links(context, state.config, plan.version); !linked) {
+      context.say(linked.error().message + ", using the files themselves");
+    }
+    KD_TRY(plan, plan_load(context, state));
+  }
+  const fs::file_time_type start = fs::file_time_type::clock::now();
+  const Result<std::vector<std::string>> command = run_until(context, plan.commands, true);
+  if (!command) {
+    return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}", command.error().message,
+                state.file_load_only.empty()
+                    ? ""
+                    : fmt::format("\n  {} is on: kernel {} must be signed by a trusted key",
+                                  state.file_load_only, plan.kernel_file));
+  }
+  context.say("loaded kdump kernel");
+  const std::string text = describe_command(*command) + "\n";
+  for (const std::string& path : {state.config.core_dir + "/kexec_cmd", std::string(kLoadedMark)}) {
+    if (const Result<void> written = write_text(context, path, text); !written) {
+      context.say(written.error().message + ", ignoring");
+    }
+  }
+  if (const Result<std::string> mark = context.reader.host_path(kLoadedMark)) {
+    std::error_code ignored;
+    fs::last_write_time(*mark, start, ignored);
+  }
+  apply_panic_triggers(context, state.config);
+  return {};
+}
+
+Result<KdumpState> ready_state(const Context& context) {
+  KD_TRY(KdumpState state, read_state(context.reader, context.config_path));
+  if (const std::vector<Error> all = refusals(state); !all.empty()) {
+    return tl::unexpected(all.front());
+  }
+  return state;
+}
+
+}  // namespace
+
+Result<void> load(const Context& context) {
+  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const KdumpState state, ready_state(context));
+  if (state.loaded) {
+    context.say("the kdump kernel is already loaded; kdump-config reload loads it again");
+    return {};
+  }
+  return load_prepared(context, state);
+}
+
+Result<void> reload(const Context& context) {
+  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const KdumpState state, ready_state(context));
+  return load_prepared(context, state);
+}
+
+Result<void> reload_if_loaded(const Context& context, std::string_view hotplug) {
+  const fs::file_time_type event = fs::file_time_type::clock::now();
+  if (!crash_kernel_loaded(context.reader)) return {};
+  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const KdumpState state, ready_state(context));
+  if (!state.loaded) return {};
+  if (!hotplug.empty()) {
+    if (hotplug == "cpu" ? state.follows_cpus : state.follows_memory) return {};
+    // 64 CPUs come with 64 events; the first load that starts after the last event is enough.
+    std::error_code error;
+    const Result<std::string> mark = context.reader.host_path(kLoadedMark);
+    if (mark && fs::last_write_time(*mark, error) > event && !error) return {};
+  }
+  return load_prepared(context, state);
+}
+
+Result<void> unload(const Context& context) {
+  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
+  if (!state.loaded) {
+    context.say("no kdump kernel is loaded");
+    return {};
+  }
+  const std::optional<std::string> kexec = context.runner.find("kexec");
+  if (!kexec) return fail(ErrorKind::kFailed, "kexec is missing; install kexec-tools");
+  const Result<std::vector<std::string>> command =
+      run_until(context, unload_commands(*kexec, !state.file_load_only.empty()), false);
+  if (!command) {
+    return fail(ErrorKind::kFailed, "failed to unload kdump kernel{}", command.error().message);
+  }
+  context.say("unloaded kdump kernel");
+  if (const Result<std::string> mark = context.reader.host_path(kLoadedMark)) {
+    std::error_code ignored;
+    fs::remove(*mark, ignored);
+  }
+  return {};
+}
+
+Result<void> set_links(const Context& context, const std::string& version, bool fallback) {
+  KD_TRY(const FileLock held, lock(context));
+  if (crash_kernel_loaded(context.reader)) {
+    return fail(ErrorKind::kFailed,
+                "Cannot change symbolic links when kdump is loaded; kdump-config unload comes "
+                "first");
+  }
+  KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
+  Result<void> usable;
+  if (kernel_files(context.reader, version).empty()) {
+    usable = fail(ErrorKind::kKernelNotFound, "Invalid kernel version : {}; {} is not there",
+                  version, "/boot/vmlinuz-" + version);
+  } else {
+    usable = build_image(context, config, version);
+  }
+  if (usable) return point_links(context, config, version);
+  if (has_image(context.reader, version) && !kernel_files(context.reader, version).empty()) {
+    context.say(usable.error().message);
+    context.say(fmt::format("using the image of {} that was built before", version));
+    return point_links(context, config, version);
+  }
+  const std::vector<std::string> others = usable_versions(context.reader);
+  if (!fallback || others.empty()) return usable;
+  context.say(usable.error().message);
+  context.say(fmt::format("using kernel {} instead", others.front()));
+  return point_links(context, config, others.front());
+}
+
+Result<void> build(const Context& context, const std::string& version, const std::string& facts) {
+  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
+  return build_image(context, config, version, {.quiet = false, .facts = facts});
+}
+
+}  // namespace kd

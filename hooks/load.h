@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The verbs that change what is loaded, and the plan behind them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/policy/command_line.h"
+#include "hooks/context.h"
+#include "hooks/links.h"
+#include "hooks/state.h"
+
+namespace kd {
+
+// Why nothing can be loaded on this machine as it is, the most basic reason first. Pure.
+std::vector<Error> refusals(const KdumpState& state);
+
+// A link of /var/lib/kdump held against the version it should lead to.
+struct CheckedLink {
+  std::string path;
+  std::string wanted;  // file a new link gets
+  Link link;
+  LinkState state = LinkState::kRight;
+};
+std::vector<CheckedLink> check_links(const RootedReader& reader, const KdumpConfig& config,
+                                     std::string_view version);
+
+// Everything a load hands to kexec.
+struct LoadPlan {
+  std::string version;                   // of the capture kernel; empty when KDUMP_KERNEL is set
+  std::string kernel, initrd;            // as kexec opens them
+  std::string kernel_file, initrd_file;  // where they lead
+  bool direct = true;                    // the image saves the dump itself
+  CaptureCommandLine command_line;
+  std::vector<std::vector<std::string>> commands;  // to be tried one after the other
+};
+
+// What would be loaded now: of the running kernel when it has an image, else of the newest other
+// kernel that has one. kTest takes the image of the running kernel for built. Changes nothing.
+enum class PlanFor { kLoad, kTest };
+Result<LoadPlan> plan_load(const Context& context, const KdumpState& state,
+                           PlanFor purpose = PlanFor::kLoad);
+
+// ErrorKind tells the exit code; what happens is said on the way. All but reading take the lock.
+Result<void> load(const Context& context);
+Result<void> unload(const Context& context);
+// Prepares everything first: when that fails, what is loaded stays.
+Result<void> reload(const Context& context);
+// Only when a crash kernel is loaded. `hotplug` is "cpu", "memory" or empty: then nothing is done
+// where the kernel follows such events, or when a load since the event has seen its result.
+Result<void> reload_if_loaded(const Context& context, std::string_view hotplug);
+// Points the links at a version, whose image is built first. With `fallback`, at the newest other
+// version when that one cannot be used.
+Result<void> set_links(const Context& context, const std::string& version, bool fallback);
+// The image of one version, for the kernel hook; of the machine recorded in `facts` if not empty.
+Result<void> build(const Context& context, const std::string& version, const std::string& facts);
+
+// When the crash kernel was loaded; the modification time of this file.
+inline constexpr std::string_view kLoadedMark = "/run/kdump/loaded";
+
+}  // namespace kd

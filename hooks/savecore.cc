@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/savecore.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/reboot.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include "builder/base/fd.h"
+#include "builder/init/capture.h"
+#include "builder/init/dump_directory.h"
+#include "builder/init/linux_system.h"
+#include "hooks/image.h"
+
+namespace kd {
+namespace {
+
+struct Compressor {
+  std::string_view name;
+  std::string_view extension;
+};
+constexpr Compressor kCompressors[] = {
+    {"bzip2", ".bz2"}, {"gzip", ".gz"}, {"lz4", ".lz4"}, {"xz", ".xz"}};
+
+// The machine after a full boot: modules are loaded, the target is mounted.
+class BootedSystem final : public kdinit::System {
+ public:
+  // `compressor` is the path of a program that reads stdin and writes stdout; empty: none.
+  BootedSystem(const ProgramRunner& runner, std::string compressor)
+      : runner_(runner), compressor_(std::move(compressor)) {}
+
+  void tick() override { machine_.tick(); }
+  std::uint64_t now_ms() override { return machine_.now_ms(); }
+  std::time_t wall_clock() override { return machine_.wall_clock(); }
+  kdinit::Memory memory() override { return machine_.memory(); }
+  kdinit::Memory take_lowest_memory() override { return machine_.take_lowest_memory(); }
+  void print(std::string_view text) override { machine_.print(text); }
+  int write_sysctl(const char*, std::string_view) override { return 0; }
+  int load_module(const char*, const char*) override { return 0; }
+  bool wait_for_target(const kdinit::TargetQuery&, kdinit::Candidates& found) override {
+    found.items[0].device.put("the mounted root");
+    found.count = 1;
+    return true;
+  }
+  int unpack(const char*) override { return 0; }
+  int mount(const char*, const char*, const char*, const char*, kdinit::MountUse) override {
+    return 0;
+  }
+  int unmount(const char*) override {
+    ::sync();
+    return 0;
+  }
+  kdinit::ChildResult run(const kdinit::Command& command) override {
+    std::vector<std::string> argv;
+    for (char* const* word = command.arguments.argv(); *word != nullptr; ++word) {
+      argv.emplace_back(*word);
+    }
+    kdinit::ChildResult result;
+    const std::optional<std::string> program = runner_.find(argv.at(0));
+    if (!program || command.arguments.overflow()) {
+      result.spawn_error = program ? E2BIG : ENOENT;
+      return result;
+    }
+    argv[0] = *program;
+    const bool is_dump = argv.size() > 1 && argv[1] != "--dump-dmesg";
+    if (!compressor_.empty() && is_dump) return run_compressed(std::move(argv));
+    kdinit::Command by_path;
+    for (const std::string& word : argv) by_path.arguments.add(word);
+    by_path.grows.put(command.grows.view());
+    by_path.stall_timeout = command.stall_timeout;
+    return machine_.run(by_path);
+  }
+  int free_bytes(const char* directory, std::uint64_t& bytes) override {
+    return machine_.free_bytes(directory, bytes);
+  }
+  bool is_full(const char* file) override { return machine_.is_full(file); }
+
+ private:
+  // makedumpfile ... VMCORE FILE becomes makedumpfile -F ... VMCORE | COMPRESSOR -c > FILE.
+  kdinit::ChildResult run_compressed(std::vector<std::string> argv) {
+    const std::string file = std::move(argv.back());
+    argv.pop_back();
+    argv.insert(argv.begin() + 1, "-F");
+    const Result<int> status = run_pipeline({argv, {compressor_, "-c"}}, file);
+    kdinit::ChildResult result;
+    if (!status) {
+      result.spawn_error = static_cast<int>(status.error().system_error);
+    } else if (*status > 128) {
+      result.signal = *status - 128;
+    } else {
+      result.exit_code = *status;
+    }
+    return result;
+  }
+
+  const ProgramRunner& runner_;
+  kdinit::LinuxSystem machine_;
+  std::string compressor_;
+};
+
+const Compressor* usable_compressor(const Context& context, const KdumpConfig& config) {
+  if (config.compression.empty()) return nullptr;
+  const auto* const found = std::ranges::find(kCompressors, config.compression, &Compressor::name);
+  if (found != std::end(kCompressors) && context.runner.find(found->name)) return found;
+  context.say(fmt::format("KDUMP_COMPRESSION={}: {} is not installed, the dump is not compressed",
+                          config.compression, config.compression));
+  return nullptr;
+}
+
+template <std::size_t N>
+void add_words(const std::vector<std::string>& words, kdinit::List<std::string_view, N>& list) {
+  for (const std::string& word : words) list.push(word);
+}
+
+Result<void> copy_file(const std::string& from, const std::string& to) {
+  const Fd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source.valid()) return fail_errno(errno, from);
+  const Fd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!target.valid()) return fail_errno(errno, to);
+  std::vector<char> block(1 << 20);
+  for (;;) {
+    const ssize_t got = ::read(source.get(), block.data(), block.size());
+    if (got < 0) return fail_errno(errno, from);
+    if (got == 0) return {};
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put =
+          ::write(target.get(), block.data() + done, static_cast<std::size_t>(got - done));
+      if (put < 0) return fail_errno(errno, to);
+      done += put;
+    }
+  }
+}
+
+// Unfiltered, as large as the memory of the machine: only when it leaves some space.
+Result<void> copy_vmcore(const std::string& vmcore, const std::string& directory,
+                         std::string_view stamp) {
+  struct statvfs space {};
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(vmcore, error);
+  if (error || ::statvfs(directory.c_str(), &space) != 0) return fail_errno(errno, vmcore);
+  if (std::uintmax_t{space.f_bfree} * space.f_frsize <= size) {
+    return fail(ErrorKind::kFailed, "no space in {} for the {} bytes of {}", directory, size,
+                vmcore);
+  }
+  const std::string incomplete = directory + "/vmcore-incomplete";
+  KD_CHECK(copy_file(vmcore, incomplete));
+  if (const int failed =
+          kdinit::publish_file(directory, "vmcore-incomplete", fmt::format("vmcore.{}", stamp))) {
+    return fail_errno(failed, incomplete);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> savecore(const Context& context, const KdumpConfig& config, const SavePlaces& places) {
+  if (const Result<void> network = refuse_network(config); !network) {
+    // It cannot be loaded like that any more, but a dump in the wrong place is better than none.
+    context.say(network.error().message);
+  }
+  KD_TRY(std::vector<std::string> words, split_words(config.makedump_args));
+  std::erase(words, "-F");
+  const std::vector<std::string> retry = {"-d", "31", "--num-threads", "0"};
+  const Compressor* compressor = usable_compressor(context, config);
+
+  kdinit::InitConfig init;
+  init.kernel = "the running one";
+  init.time_zone = ":/etc/localtime";  // tzset(3): the file itself, the whole root is there
+  init.target.type = "directory";
+  init.target.uuid = config.core_dir;
+  const std::string directory = places.root + config.core_dir;
+  init.dump_directory = directory;
+  add_words(words, init.dump_arguments);
+  add_words(retry, init.retry_arguments);
+  init.skip_dmesg = !config.dump_dmesg;
+  init.keep_dumps = static_cast<std::uint32_t>(config.num_dumps);
+
+  // What run_child() of init needs.
+  sigset_t child_ended, before;
+  ::sigemptyset(&child_ended);
+  ::sigaddset(&child_ended, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child_ended, &before);
+  BootedSystem system(context.runner,
+                      compressor == nullptr ? "" : *context.runner.find(compressor->name));
+  kdinit::Report report;
+  report.kernel = init.kernel;
+  kdinit::run_capture(init, system, {.mount_point = "", .vmcore = places.vmcore}, report);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+
+  const std::string run_directory = fmt::format("{}/{}", directory, report.stamp.view());
+  if (report.result == kdinit::Result::kSaved || report.result == kdinit::Result::kSavedWithRetry) {
+    const std::string_view dump = report.dump_file.view();
+    if (compressor != nullptr &&
+        kdinit::publish_file(run_directory, dump,
+                             fmt::format("{}{}", dump, compressor->extension)) != 0) {
+      return fail(ErrorKind::kFailed, "{}/{} cannot be renamed", run_directory, dump);
+    }
+    context.say(fmt::format("saved vmcore in {}", run_directory));
+    return {};
+  }
+  const std::string why = fmt::format("{}: {}", report.failed_step, report.error.view());
+  if (!report.stamp.view().empty()) {
+    context.say(fmt::format("makedumpfile failed, copying {} as it is", places.vmcore));
+    const Result<void> copied = copy_vmcore(places.vmcore, run_directory, report.stamp.view());
+    if (copied) {
+      context.say(fmt::format("saved vmcore in {}", run_directory));
+      return {};
+    }
+    context.say(copied.error().message);
+  }
+  return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", directory, why);
+}
+
+bool finish_capture(const Context& context, const KdumpConfig& config, bool saved) {
+  ::sync();
+  if (!saved) {
+    std::vector<std::string> words =
+        split_words(config.fail_command).value_or(std::vector<std::string>{});
+    if (words.empty()) words = {"reboot", "-f"};
+    if (!words[0].starts_with('/')) words[0] = context.runner.find(words[0]).value_or(words[0]);
+    context.say("KDUMP_FAIL_CMD: " + describe_command(words));
+    const Result<ProgramOutcome> outcome = context.runner.run_attached(words);
+    // The command decides; only when it could not be started the machine must not stay down.
+    if (outcome) return true;
+    context.say(outcome.error().message);
+  }
+  context.say("rebooting");
+  ::sync();
+  ::reboot(RB_AUTOBOOT);
+  context.say(std::string("reboot: ") + std::generic_category().message(errno));
+  return false;
+}
+
+}  // namespace kd

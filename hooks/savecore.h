@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Saves /proc/vmcore in the real root, with the steps the init of our images has.
+#pragma once
+
+#include <string>
+
+#include "builder/facts/kdump_config.h"
+#include "hooks/context.h"
+
+namespace kd {
+
+struct SavePlaces {
+  std::string vmcore = "/proc/vmcore";
+  std::string root;  // in front of KDUMP_COREDIR; empty: the live machine
+};
+
+// Saves dmesg.STAMP and dump.STAMP[.gz ...] below KDUMP_COREDIR and deletes old dumps as
+// KDUMP_NUM_DUMPS wants. Where makedumpfile fails twice or is missing, the whole of /proc/vmcore
+// becomes vmcore.STAMP, if there is space. An error when not even that was possible.
+Result<void> savecore(const Context& context, const KdumpConfig& config,
+                      const SavePlaces& places = {});
+
+// After savecore in a capture kernel: reboots, or runs KDUMP_FAIL_CMD, which may decide otherwise.
+// Returns whether that command ran; a reboot that works never returns.
+bool finish_capture(const Context& context, const KdumpConfig& config, bool saved);
+
+}  // namespace kd

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the machine says about kdump. Facts only; nothing is judged or changed here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/base/rooted_reader.h"
+#include "builder/facts/kdump_config.h"
+
+namespace kd {
+
+inline constexpr std::string_view kDataDir = "/var/lib/kdump";
+inline constexpr std::string_view kKernelLink = "/var/lib/kdump/vmlinuz";
+inline constexpr std::string_view kInitrdLink = "/var/lib/kdump/initrd.img";
+
+struct KdumpState {
+  KdumpConfig config;
+  std::string running;            // uname -r
+  std::string command_line;       // /proc/cmdline without the newline
+  bool crashkernel = false;       // it has a crashkernel= parameter
+  bool supported = false;         // the kernel can load a crash kernel
+  bool loaded = false;            // and has one
+  std::uint64_t reservation = 0;  // bytes
+  std::uint64_t ram = 0;          // bytes; 0: unknown
+  std::string crash_address;      // of the reservation, "0x2d000000"; empty when hidden
+  bool firmware_dump = false;     // the firmware takes the dump (fadump), not kexec
+  // What allows kexec_file_load(2) only: "Secure Boot", "securelevel", "lockdown=integrity".
+  std::string file_load_only;
+  // The kernel keeps the loaded crash kernel right by itself when these come and go.
+  bool follows_cpus = false, follows_memory = false;
+};
+
+// `config_path` as the reader sees it.
+Result<KdumpState> read_state(const FileReader& reader, std::string_view config_path);
+
+// /sys/kernel/kexec/crash_NAME (Linux 6.19), else the older /sys/kernel/kexec_crash_NAME.
+Result<std::string> read_crash_attribute(const FileReader& reader, std::string_view name);
+bool crash_kernel_loaded(const FileReader& reader);
+
+// Whether it can be a release in a path or an argument: one printable path component that starts
+// with a digit or letter.
+bool is_kernel_version(std::string_view version);
+// The kernel files of a version that exist, the usual one first.
+std::vector<std::string> kernel_files(const FileReader& reader, std::string_view version);
+bool is_installed(const FileReader& reader, std::string_view version);  // has /lib/modules/VERSION
+std::string image_path(std::string_view version);
+std::string manifest_path(std::string_view version);
+// A file of some size. What is in it, the builder and its manifest know.
+bool has_image(const FileReader& reader, std::string_view version);
+// Whether the image saves the dump itself: those of kdump-mkinitrd have a manifest, and the ones of
+// mkinitramfs boot the real root.
+bool is_direct_image(const FileReader& reader, std::string_view version);
+// Versions with an image and a kernel file, newest first.
+std::vector<std::string> usable_versions(const FileReader& reader);
+
+}  // namespace kd

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/status.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "hooks/learn.h"
+
+namespace kd {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string mib(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1024.0 * 1024.0));
+}
+
+bool newer(const RootedReader& reader, std::string_view path, std::string_view than) {
+  const Result<std::string> a = reader.host_path(path), b = reader.host_path(than);
+  if (!a || !b) return false;
+  std::error_code error_a, error_b;
+  const fs::file_time_type time_a = fs::last_write_time(*a, error_a);
+  return time_a > fs::last_write_time(*b, error_b) && !error_a && !error_b;
+}
+
+std::string invalid_link(const CheckedLink& checked) {
+  return fmt::format("Invalid symlink : {} {}", checked.path,
+                     explain_link(checked.state, checked.link, checked.wanted));
+}
+
+// As file(1) says it, which is where kdump-tools has the line from.
+std::string describe_file(const std::string& path, const std::string& file) {
+  if (path.empty()) return "none";
+  return path == file ? path : fmt::format("{}: symbolic link to {}", path, file);
+}
+
+// By the manifest; images of others have none.
+std::uint64_t needed_reservation(const RootedReader& reader, const std::string& image) {
+  const std::string text = reader.read(image + ".manifest").value_or("");
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("needed")) return 0;
+  return json["needed"].is_number_unsigned() ? json["needed"].get<std::uint64_t>() : 0;
+}
+
+bool fits(const StatusFacts& facts) {
+  return facts.state.reservation == 0 || facts.needed <= facts.state.reservation;
+}
+
+// For crashkernel=, always a multiple of 1 MiB.
+std::string megabytes(std::uint64_t bytes) { return fmt::format("{}M", bytes >> 20); }
+
+std::string describe_fit(const StatusFacts& facts) {
+  if (facts.needed == 0) return "needed memory unknown";
+  // What the system in the real root takes comes on top.
+  return fmt::format("needs {}crashkernel={}", facts.plan->direct ? "" : "much more than ",
+                     megabytes(facts.needed));
+}
+
+std::string_view freshness_name(Freshness::State state) {
+  switch (state) {
+    case Freshness::State::kFresh:
+      return "fresh";
+    case Freshness::State::kStale:
+      return "stale";
+    case Freshness::State::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string state_name(const StatusFacts& facts) {
+  return facts.state.loaded ? "ready to kdump" : "Not ready to kdump";
+}
+
+void put_network(const KdumpConfig& config, std::string& out) {
+  const auto put = [&out](std::string_view label, std::string_view value) {
+    out += fmt::format("{:<18}{}\n", label, value);
+  };
+  if (!config.ssh.empty()) {
+    put("SSH:", config.ssh);
+    put("SSH_KEY:", config.ssh_key);
+  }
+  if (!config.nfs.empty()) {
+    put("NFS:", config.nfs);
+    put("NFS_TIMEO:", std::to_string(config.nfs_timeo));
+    put("NFS_RETRANS:", std::to_string(config.nfs_retrans));
+  }
+  if (!config.ftp.empty()) {
+    put("FTP:", config.ftp);
+    if (!config.ftp_user.empty()) put("FTP_USER:", config.ftp_user);
+    if (!config.ftp_password.empty()) put("FTP_PASSWORD:", "is set");
+    put("FTP_PORT:", std::to_string(config.ftp_port));
+  }
+  if (!config.ssh.empty() || !config.nfs.empty() || !config.ftp.empty()) {
+    put("HOSTTAG:", config.hosttag);
+  }
+}
+
+void put_rows(std::string_view title, const std::vector<CommandLineRow>& rows, std::string& out) {
+  if (rows.empty()) return;
+  out += fmt::format("{}\n", title);
+  for (const CommandLineRow& row : rows) {
+    out += fmt::format("  {:<39} {}\n", row.parameter, row.reason);
+  }
+}
+
+}  // namespace
+
+Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
+  StatusFacts facts;
+  KD_TRY(facts.state, read_state(context.reader, context.config_path));
+  const KdumpConfig& config = facts.state.config;
+  facts.refused = refusals(facts.state);
+  facts.plan = plan_load(context, facts.state, purpose);
+  facts.last_command = context.reader.read(config.core_dir + "/kexec_cmd").value_or("");
+  const std::string version = facts.plan ? facts.plan->version : facts.state.running;
+  facts.links = check_links(context.reader, config, version);
+  if (!facts.plan || facts.plan->initrd_file.empty()) return facts;
+  const std::string& image = facts.plan->initrd_file;
+  if (const Result<FileStatus> status = context.reader.status(image)) {
+    facts.image_size = status->size;
+  }
+  facts.needed = needed_reservation(context.reader, image);
+  facts.memory_source = memory_source(context.reader, config, version);
+  facts.image_newer_than_load = facts.state.loaded && newer(context.reader, image, kLoadedMark);
+  const std::string usual = image_path(version);
+  // With KDUMP_INITRD set nobody but the administrator knows what it is made of.
+  if (image != usual && image != context.reader.resolve(usual).value_or("")) return facts;
+  facts.image = check_image(context, version);
+  if (purpose == PlanFor::kTest && facts.image.state != Freshness::State::kFresh) {
+    facts.build = try_build(context, version);
+  }
+  return facts;
+}
+
+Assessment assess(const StatusFacts& facts) {
+  Assessment result;
+  for (const Error& error : facts.refused) result.reasons.push_back(error.message);
+  if (!facts.state.loaded && facts.refused.empty()) {
+    result.reasons.emplace_back("no kdump kernel is loaded; kdump-config load loads it");
+  }
+  for (const CheckedLink& link : facts.links) {
+    if (link.state != LinkState::kRight) result.reasons.push_back(invalid_link(link));
+  }
+  if (!facts.plan) {
+    result.reasons.push_back(facts.plan.error().message);
+  } else if (!facts.plan->version.empty() && facts.plan->version != facts.state.running) {
+    result.reasons.push_back(fmt::format(
+        "the capture kernel is {}: the running kernel {} has no image, kdump-mkinitrd {} builds it",
+        facts.plan->version, facts.state.running, facts.state.running));
+  }
+  if (facts.image.state == Freshness::State::kStale) {
+    result.reasons.push_back(fmt::format("the image is stale, kdump-config reload renews it: {}",
+                                         fmt::join(facts.image.reasons, "; ")));
+  }
+  if (facts.image_newer_than_load) {
+    result.reasons.emplace_back(
+        "the image on disk is newer than the loaded one; kdump-config reload loads it");
+  }
+  if (!fits(facts)) {
+    result.reasons.push_back(
+        fmt::format("the image does not fit: it needs crashkernel={}, the reservation is {}; raise "
+                    "crashkernel= "
+                    "in /etc/default/grub.d/kdump-tools.cfg, run update-grub and reboot",
+                    megabytes(facts.needed), megabytes(facts.state.reservation)));
+  }
+  result.code = !facts.state.loaded ? kNotReady : result.reasons.empty() ? kReady : kReadyButStale;
+  return result;
+}
+
+std::string status_text(const StatusFacts& facts) {
+  std::string out = fmt::format("current state   : {}\n", state_name(facts));
+  for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  return out;
+}
+
+std::string status_json(const StatusFacts& facts) {
+  const Assessment assessment = assess(facts);
+  nlohmann::ordered_json links = nlohmann::ordered_json::array();
+  for (const CheckedLink& link : facts.links) {
+    links.push_back({{"path", link.path},
+                     {"target", link.link.target},
+                     {"wanted", link.wanted},
+                     {"right", link.state == LinkState::kRight}});
+  }
+  nlohmann::ordered_json json = {
+      {"schema", 1},
+      {"state", assessment.code == kReady      ? "ready"
+                : assessment.code == kNotReady ? "not ready"
+                : !fits(facts)                 ? "does not fit"
+                                               : "stale"},
+      {"reasons", assessment.reasons},
+      {"enabled", facts.state.config.use_kdump},
+      {"loaded", facts.state.loaded},
+      {"running_kernel", facts.state.running},
+      {"reservation", facts.state.reservation},
+      {"core_directory", facts.state.config.core_dir},
+      {"file_load_only", facts.state.file_load_only},
+      {"links", links},
+      {"image", {{"state", freshness_name(facts.image.state)}, {"reasons", facts.image.reasons}}}};
+  if (facts.plan) {
+    json["image"]["path"] = facts.plan->initrd_file;
+    json["image"]["size"] = facts.image_size;
+    json["image"]["needed"] = facts.needed;
+    json["image"]["memory_source"] = facts.memory_source;
+    json["image"]["capture"] = facts.plan->direct ? "direct" : "rootfs";
+    json["capture_kernel"] = facts.plan->version;
+    json["kernel"] = facts.plan->kernel_file;
+    json["command_line"] = facts.plan->command_line.text;
+  }
+  // The command line may hold any byte.
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string show_text(const StatusFacts& facts) {
+  const KdumpConfig& config = facts.state.config;
+  std::string out = fmt::format("DUMP_MODE:\t\t{}\nUSE_KDUMP:\t\t{}\nKDUMP_COREDIR:\t\t{}\n",
+                                facts.state.firmware_dump ? "fadump" : "kdump",
+                                config.use_kdump ? 1 : 0, config.core_dir);
+  out += fmt::format("crashkernel addr: {}\n", facts.state.crash_address);
+  out += fmt::format("crashkernel size: {}\n", mib(facts.state.reservation));
+  if (facts.plan) {
+    out += fmt::format("   {}\nkdump initrd: \n   {}\n",
+                       describe_file(facts.plan->kernel, facts.plan->kernel_file),
+                       describe_file(facts.plan->initrd, facts.plan->initrd_file));
+    out += fmt::format(
+        "   {}, {}, {}, {}\n", mib(facts.image_size), freshness_name(facts.image.state),
+        describe_fit(facts),
+        facts.plan->direct ? "saves the dump itself" : "boots the real root, which saves the dump");
+    if (!facts.memory_source.empty()) {
+      out += fmt::format("   memory of the kernel: {}\n", facts.memory_source);
+    }
+  }
+  put_network(config, out);
+  out += fmt::format("current state:    {}\n", state_name(facts));
+  for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  if (facts.plan) {
+    const CaptureCommandLine& line = facts.plan->command_line;
+    out += fmt::format("\ncapture command line:\n  {}\n", line.text);
+    put_rows(
+        config.cmdline_append.empty()
+            ? fmt::format("added by profile {} (KDUMP_CMDLINE_PROFILE):",
+                          facts.plan->direct || config.capture == "rootfs" ? config.cmdline_profile
+                                                                           : "stock")
+            : "added:",
+        line.added, out);
+    put_rows("left out of /proc/cmdline:", line.removed, out);
+  }
+  out +=
+      fmt::format("\nkexec command:\n  {}",
+                  facts.last_command.empty() ? "no kexec command recorded\n" : facts.last_command);
+  return out;
+}
+
+// An image that cannot be built is no obstacle where an older one is.
+bool would_load(const StatusFacts& facts) {
+  return facts.refused.empty() && facts.plan && (facts.build || facts.image_size > 0);
+}
+
+std::string test_text(const StatusFacts& facts) {
+  const KdumpConfig& config = facts.state.config;
+  std::string out;
+  for (const Error& error : facts.refused) out += error.message + "\n";
+  for (const CheckedLink& link : facts.links) {
+    if (link.state != LinkState::kRight) out += invalid_link(link) + ", load corrects it\n";
+  }
+  if (facts.image.state != Freshness::State::kFresh) {
+    for (const std::string& reason : facts.image.reasons) {
+      out += fmt::format("image {}: {}\n", freshness_name(facts.image.state), reason);
+    }
+  }
+  if (!facts.build) out += facts.build.error().message + "\n";
+  out += fmt::format("USE_KDUMP:\t\t{}\nKDUMP_COREDIR:\t\t{}\ncrashkernel addr\t\t{}\n",
+                     config.use_kdump ? 1 : 0, config.core_dir, facts.state.crash_address);
+  if (!facts.plan) return out + facts.plan.error().message + "\n";
+  out +=
+      fmt::format("kdump kernel addr\t\trelocatable\nkdump kernel:\n   {}\nkdump initrd: \n   {}\n",
+                  describe_file(facts.plan->kernel, facts.plan->kernel_file),
+                  describe_file(facts.plan->initrd, facts.plan->initrd_file));
+  if (!facts.state.file_load_only.empty()) {
+    out += fmt::format("{} is on: kexec_file_load only\n", facts.state.file_load_only);
+  }
+  out += fmt::format("kexec command to be used:\n  {}\n",
+                     describe_command(facts.plan->commands.front()));
+  if (facts.plan->commands.size() > 1) out += "and if it fails, the same with -c for -s\n";
+  return out;
+}
+
+}  // namespace kd

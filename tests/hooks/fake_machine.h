@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A machine as a directory tree, and programs that only pretend.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "hooks/context.h"
+#include "hooks/state.h"
+#include "tests/base/temporary_directory.h"
+
+namespace kd {
+
+inline constexpr const char* kRunning = "6.1.0-56-amd64";
+
+class FakeRunner : public ProgramRunner {
+ public:
+  using Program = std::function<ProgramOutcome(const std::vector<std::string>& argv)>;
+
+  [[nodiscard]] std::optional<std::string> find(std::string_view name) const override {
+    if (const auto real = paths.find(name); real != paths.end()) return real->second;
+    if (!programs.contains(name)) return std::nullopt;
+    return "/usr/sbin/" + std::string(name);
+  }
+  Result<ProgramOutcome> run(const std::vector<std::string>& argv) override {
+    calls.push_back(argv);
+    const auto found = programs.find(std::filesystem::path(argv.at(0)).filename().string());
+    if (found == programs.end()) return fail_errno(ENOENT, argv.at(0));
+    return found->second(argv);
+  }
+  Result<ProgramOutcome> run_attached(const std::vector<std::string>& argv) override {
+    return run(argv);
+  }
+  [[nodiscard]] std::vector<std::string> names_called() const {
+    std::vector<std::string> names;
+    for (const auto& argv : calls) names.push_back(std::filesystem::path(argv[0]).filename());
+    return names;
+  }
+
+  std::map<std::string, Program, std::less<>> programs;
+  std::map<std::string, std::string, std::less<>> paths;  // of programs that are started for real
+  std::vector<std::vector<std::string>> calls;
+};
+
+inline bool has(const std::vector<std::string>& argv, std::string_view word) {
+  return std::find(argv.begin(), argv.end(), word) != argv.end();
+}
+
+// Debian with kernel kRunning, kdump switched on, a reservation of 128 MiB, nothing built yet.
+class FakeMachine {
+ public:
+  FakeMachine() : reader_(*RootedReader::open(root.path())) {
+    root.write("proc/sys/kernel/osrelease", std::string(kRunning) + "\n");
+    root.write("proc/sys/kernel/panic_on_oops", "0\n");
+    root.write("proc/cmdline", "root=/dev/vda1 ro crashkernel=128M\n");
+    root.write("proc/iomem",
+               "00001000-0009fbff : System RAM\n00100000-3fffffff : System RAM\n"
+               "  37000000-3effffff : Crash kernel\n");
+    root.write("sys/kernel/kexec_crash_loaded", "0\n");
+    root.write("sys/kernel/kexec_crash_size", "134217728\n");
+    root.write("etc/default/kdump-tools", "USE_KDUMP=1\n");
+    std::filesystem::create_directories(root.path("var/lib/kdump"));
+    std::filesystem::create_directories(root.path("var/crash"));
+    std::filesystem::create_directories(root.path("run"));
+    install_kernel(kRunning);
+
+    runner.programs["kdump-mkinitrd"] = [this](const std::vector<std::string>& argv) {
+      if (has(argv, "--check")) {
+        return ProgramOutcome{check_status, check_status == 10 ? "x is stale:\n  why\n" : ""};
+      }
+      if (build_status == 0 && !has(argv, "--dry-run")) add_image(argv.back());
+      return ProgramOutcome{build_status,
+                            build_status == 0 ? "built\n" : "kdump-mkinitrd: no way\n"};
+    };
+    runner.programs["kexec"] = [this](const std::vector<std::string>& argv) {
+      for (const std::string& choice : kexec_refuses) {
+        if (has(argv, choice)) return ProgramOutcome{255, "kexec: refused " + choice + "\n"};
+      }
+      set_loaded(!has(argv, "-u"));
+      return ProgramOutcome{0, ""};
+    };
+  }
+
+  void install_kernel(const std::string& version) const {
+    root.write("boot/vmlinuz-" + version, "kernel " + version);
+    root.write("lib/modules/" + version + "/modules.dep", "");
+  }
+  void add_image(const std::string& version, bool direct = true) const {
+    root.write("var/lib/kdump/initrd.img-" + version, "image " + version);
+    if (direct) root.write("var/lib/kdump/initrd.img-" + version + ".manifest", "{}");
+  }
+  void set_loaded(bool loaded) const {
+    root.write("sys/kernel/kexec_crash_loaded", loaded ? "1\n" : "0\n");
+  }
+  void configure(const std::string& more) const {
+    root.write("etc/default/kdump-tools", "USE_KDUMP=1\n" + more);
+  }
+  void link(const std::string& name, const std::string& target) const {
+    const std::string path = root.path("var/lib/kdump/" + name);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink(target, path);
+  }
+  void right_links(const std::string& version = kRunning) const {
+    link("vmlinuz", "/boot/vmlinuz-" + version);
+    link("initrd.img", "/var/lib/kdump/initrd.img-" + version);
+  }
+  [[nodiscard]] std::string link_text(const std::string& name) const {
+    std::error_code error;
+    return std::filesystem::read_symlink(root.path("var/lib/kdump/" + name), error).string();
+  }
+  [[nodiscard]] const RootedReader& reader() const { return reader_; }
+  [[nodiscard]] Context context() {
+    return {.reader = reader_,
+            .runner = runner,
+            .say = [this](const std::string& line) { said += line + "\n"; },
+            .sysroot = {}};
+  }
+  [[nodiscard]] KdumpState state() const { return *read_state(reader_, kKdumpConfigPath); }
+  // The commands that went to kexec.
+  [[nodiscard]] std::vector<std::vector<std::string>> kexec_calls() const {
+    std::vector<std::vector<std::string>> calls;
+    for (const auto& argv : runner.calls) {
+      if (argv[0] == "/usr/sbin/kexec") calls.push_back(argv);
+    }
+    return calls;
+  }
+
+  TemporaryDirectory root;
+  FakeRunner runner;
+  std::string said;
+  int build_status = 0;
+  int check_status = 0;
+  std::vector<std::string> kexec_refuses;  // options it fails with
+
+ private:
+  RootedReader reader_;
+};
+
+// While it lives, nothing in `directory` can be created, replaced or removed, as on a read-only
+// file system. Root has to give up its rights for that.
+class ReadOnly {
+ public:
+  ReadOnly(const FakeMachine& machine, const std::string& directory)
+      : path_(machine.root.path(directory)), was_root_(::geteuid() == 0) {
+    using std::filesystem::perms;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(machine.root.path())) {
+      if (!entry.is_symlink()) std::filesystem::permissions(entry.path(), perms::all);
+    }
+    std::filesystem::permissions(machine.root.path(), perms::all);
+    std::filesystem::permissions(path_, perms(0555));
+    if (was_root_ && ::seteuid(65534) != 0) std::abort();
+  }
+  ~ReadOnly() {
+    if (was_root_ && ::seteuid(0) != 0) std::abort();
+    std::filesystem::permissions(path_, std::filesystem::perms(0755));
+  }
+  ReadOnly(const ReadOnly&) = delete;
+  ReadOnly& operator=(const ReadOnly&) = delete;
+
+ private:
+  std::string path_;
+  bool was_root_;
+};
+
+}  // namespace kd

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/learn.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "hooks/estimate.h"
+#include "tests/hooks/fake_machine.h"
+
+namespace kd {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kKept = "var/lib/kdump/measured-6.1.0-56-amd64.json";
+
+class Learn : public testing::Test {
+ protected:
+  void put_report(const std::string& stamp, const std::string& result, int lowest = 50000) {
+    machine_.root.write(
+        "var/crash/" + stamp + "/kdump-report.json",
+        fmt::format(R"({{"version": 1, "result": "{}", "kernel": "{}", "image_kernel": "{}",
+                        "stamp": "{}", "memory": {{"map_kib": 131056, "total_kib": 76300,
+                        "start_free_kib": 57000, "start_cached_kib": 7000,
+                        "lowest_available_kib": {}}}}})",
+                    result, kRunning, kRunning, stamp, lowest));
+  }
+  Result<void> learn_now() {
+    return learn(machine_.context(), *read_kdump_config(machine_.reader()));
+  }
+  std::string kept() { return machine_.reader().read("/" + std::string(kKept)).value_or(""); }
+
+  FakeMachine machine_;
+};
+
+TEST_F(Learn, TakesTheNewestCaptureThatSaved) {
+  put_report("202601010000", "saved");
+  put_report("202611230317", "saved");
+  put_report("202611230317-1", "saved");
+  put_report("202611240000", "unfinished");
+  machine_.root.write("var/crash/202612010000/kdump-report.json", "garbage");
+  ASSERT_TRUE(learn_now());
+  EXPECT_THAT(kept(), HasSubstr("\"date\": \"2026-11-23\""));
+  EXPECT_THAT(machine_.said, HasSubstr("202611230317-1/kdump-report.json"));
+  const auto mode = std::filesystem::status(machine_.root.path(kKept)).permissions();
+  EXPECT_EQ(static_cast<unsigned>(mode), 0600U);
+}
+
+TEST_F(Learn, TakesAReportOnce) {
+  put_report("202611230317", "saved");
+  ASSERT_TRUE(learn_now());
+  machine_.said.clear();
+  ASSERT_TRUE(learn_now());
+  EXPECT_EQ(machine_.said, "");
+}
+
+TEST_F(Learn, NothingToLearnFromIsNoError) {
+  EXPECT_TRUE(learn_now());
+  put_report("202611230317", "saved", 0);
+  machine_.root.write("var/crash/202611230318/kdump-report.json", std::string(100'000, ' '));
+  EXPECT_TRUE(learn_now());
+  EXPECT_EQ(kept(), "");
+}
+
+TEST_F(Learn, LoadLearnsAndSourceSaysSo) {
+  const KdumpConfig config;
+  EXPECT_THAT(memory_source(machine_.reader(), config, kRunning), HasSubstr("Linux 6.1"));
+  put_report("202611230317", "saved");
+  ASSERT_TRUE(learn_now());
+  EXPECT_EQ(memory_source(machine_.reader(), config, kRunning),
+            "measured in a capture on 2026-11-23");
+  KdumpConfig other;
+  other.cmdline_profile = "stock";
+  EXPECT_THAT(memory_source(machine_.reader(), other, kRunning), HasSubstr("stock"));
+}
+
+TEST(Estimate, RecommendsMoreThanIsNeededAndSaysWhy) {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  EXPECT_EQ(recommended_reservation(79 * kMiB), 96 * kMiB);
+  EXPECT_EQ(recommended_reservation(64 * kMiB), 72 * kMiB);
+  const auto report = [](int needed) {
+    return fmt::format(R"({{"kernel": "6.1", "target": "ext4 on vda", "fit": {{
+      "needed_bytes": {}, "reservation_bytes": 134217728, "peaks": [{{"name": "unpacking",
+      "bytes": 1048576, "terms": [{{"name": "decoder", "bytes": 1048576, "source": "window"}}]}}
+      ]}}}})",
+                       needed << 20);
+  };
+  const std::string text = estimate_text(report(79), report(73)).value();
+  EXPECT_TRUE(text.starts_with("crashkernel=96M\n")) << text;
+  EXPECT_THAT(text, HasSubstr("73M with the layout \"packed\""));
+  EXPECT_THAT(text, testing::ContainsRegex("decoder +1.0  window"));
+  EXPECT_FALSE(estimate_text("{}", "{}"));
+  EXPECT_FALSE(estimate_text("", ""));
+}
+
+}  // namespace
+}  // namespace kd

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/savecore.h"
+
+#include <cstdlib>
+
+#include "hooks/propagate.h"
+#include "tests/hooks/fake_machine.h"
+
+namespace kd {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Key;
+using testing::Not;
+using testing::StartsWith;
+using testing::UnorderedElementsAre;
+
+// The steps are those of the image's init and tested there. Here a script is makedumpfile: it
+// writes its arguments to its last argument, or with -F to stdout.
+class Savecore : public testing::Test {
+ protected:
+  Savecore() {
+    machine.root.write("vmcore", std::string(3 << 20, 'v'));
+    places = {.vmcore = machine.root.path("vmcore"), .root = machine.root.path()};
+    install("makedumpfile",
+            "for last; do :; done\n"
+            "case $1 in -F) echo \"dump $*\" ;; *) echo \"dump $*\" >\"$last\" ;; esac");
+  }
+  void install(const std::string& name, const std::string& script) {
+    machine.root.write("bin/" + name, "#!/bin/sh\n" + script + "\n");
+    machine.runner.paths[name] = machine.root.path("bin/" + name);
+    std::filesystem::permissions(machine.runner.paths[name], std::filesystem::perms(0755));
+  }
+  Result<void> save() { return savecore(machine.context(), config, places); }
+  // {"dump.STAMP", ...} with their content.
+  [[nodiscard]] std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> files;
+    for (const auto& run : std::filesystem::directory_iterator(machine.root.path("var/crash"))) {
+      const std::string stamp = run.path().filename();
+      for (const auto& file : std::filesystem::directory_iterator(run)) {
+        std::string name = file.path().filename();
+        if (const std::size_t at = name.find(stamp); at != std::string::npos) {
+          name.replace(at, stamp.size(), "STAMP");
+        }
+        files[name] =
+            machine.root.read("var/crash/" + stamp + "/" + file.path().filename().string());
+      }
+    }
+    return files;
+  }
+  FakeMachine machine;
+  KdumpConfig config;
+  SavePlaces places;
+};
+
+TEST_F(Savecore, WritesDumpDmesgAndReport) {
+  ASSERT_TRUE(save().has_value());
+  const auto saved = files();
+  EXPECT_THAT(
+      saved, UnorderedElementsAre(Key("dump.STAMP"), Key("dmesg.STAMP"), Key("kdump-report.json")));
+  EXPECT_THAT(saved.at("dump.STAMP"), HasSubstr("dump -c -d 31 " + places.vmcore));
+  EXPECT_THAT(machine.said, HasSubstr("saved vmcore in "));
+}
+
+TEST_F(Savecore, ArgumentsAreWordsAndNeverFlattened) {
+  config.makedump_args = "-F -l -d 17 '-x a b'";
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), HasSubstr("dump -l -d 17 -x a b "));
+}
+
+TEST_F(Savecore, CompressesThroughAPipe) {
+  config.compression = "gzip";
+  install("gzip", "tr a-z A-Z");
+  ASSERT_TRUE(save().has_value());
+  const auto saved = files();
+  ASSERT_TRUE(saved.contains("dump.STAMP.gz"));
+  EXPECT_THAT(saved.at("dump.STAMP.gz"), StartsWith("DUMP -F -C -D 31 "));
+  EXPECT_FALSE(saved.contains("dump.STAMP"));
+}
+
+TEST_F(Savecore, FailedCompressorIsAFailedDump) {
+  config.compression = "xz";
+  install("xz", "exit 1");
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files(), Contains(Key("vmcore.STAMP"))) << "the copy is not compressed";
+  EXPECT_THAT(files(), Not(Contains(Key("dump.STAMP.xz"))));
+}
+
+TEST_F(Savecore, SecondTryNeedsLessMemory) {
+  install("makedumpfile",
+          "for last; do :; done\n"
+          "case $* in '-c '*) exit 1 ;; esac\n"
+          "echo \"dump $*\" >\"$last\"");
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -d 31 --num-threads 0 "));
+}
+
+TEST_F(Savecore, DmesgCanBeSwitchedOff) {
+  config.dump_dmesg = false;
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files(), Not(Contains(Key("dmesg.STAMP"))));
+}
+
+TEST_F(Savecore, DeletesOldDumpsAfterANewOne) {
+  for (const char* old : {"202001010000", "202101010000", "202201010000"}) {
+    machine.root.write(std::string("var/crash/") + old + "/dump." + old, "x");
+  }
+  machine.root.write("var/crash/notes", "kept");
+  config.num_dumps = 2;
+  ASSERT_TRUE(save().has_value());
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202001010000")));
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202101010000")));
+  EXPECT_TRUE(std::filesystem::exists(machine.root.path("var/crash/202201010000")));
+  EXPECT_EQ(machine.root.read("var/crash/notes"), "kept");
+}
+
+TEST_F(Savecore, WithoutMakedumpfileAllIsCopied) {
+  machine.runner.paths.clear();
+  ASSERT_TRUE(save().has_value());
+  const auto saved = files();
+  EXPECT_THAT(saved, UnorderedElementsAre(Key("vmcore.STAMP"), Key("kdump-report.json")));
+  EXPECT_EQ(saved.at("vmcore.STAMP"), std::string(3 << 20, 'v'));
+  EXPECT_THAT(machine.said, HasSubstr("saved vmcore in "));
+}
+
+TEST_F(Savecore, WithoutAVmcoreThereIsNothingToSave) {
+  std::filesystem::remove(machine.root.path("vmcore"));
+  const Result<void> saved = save();
+  ASSERT_FALSE(saved.has_value());
+  EXPECT_THAT(saved.error().message, HasSubstr("no crashed kernel to save"));
+  EXPECT_TRUE(std::filesystem::is_empty(machine.root.path("var/crash")));
+}
+
+TEST_F(Savecore, MissingCompressorIsNoReasonToLoseTheDump) {
+  config.compression = "lz4";
+  EXPECT_TRUE(save().has_value());
+  EXPECT_THAT(machine.said, HasSubstr("lz4 is not installed"));
+}
+
+TEST_F(Savecore, NetworkTargetsAreSavedLocally) {
+  config.ssh = "a@b";
+  EXPECT_TRUE(save().has_value());
+  EXPECT_THAT(machine.said, HasSubstr("SSH=\"a@b\""));
+}
+
+TEST(FinishCapture, RunsTheFailureCommandAsWords) {
+  FakeMachine machine;
+  machine.runner.programs["page"] = [](const auto&) { return ProgramOutcome{}; };
+  KdumpConfig config;
+  config.fail_command = "page 'the admin' $(now) ; reboot";
+  finish_capture(machine.context(), config, false);
+  EXPECT_THAT(machine.runner.calls,
+              ElementsAre(ElementsAre("/usr/sbin/page", "the admin", "$(now)", ";", "reboot")));
+}
+
+class Propagate : public testing::Test {
+ protected:
+  Propagate() {
+    config.ssh = "user@host";
+    for (const char* name : {"ssh-keygen", "ssh-copy-id"}) {
+      machine.runner.programs[name] = [this](const auto&) { return ProgramOutcome{status, ""}; };
+    }
+  }
+  FakeMachine machine;
+  KdumpConfig config;
+  int status = 0;
+};
+
+TEST_F(Propagate, MakesAKeyOnlyWhenThereIsNone) {
+  ASSERT_TRUE(propagate(machine.context(), config).has_value());
+  EXPECT_THAT(machine.runner.calls,
+              ElementsAre(ElementsAre("/usr/sbin/ssh-keygen", "-q", "-t", "rsa", "-f",
+                                      "/root/.ssh/kdump_id_rsa", "-N", ""),
+                          ElementsAre("/usr/sbin/ssh-copy-id", "-i", "/root/.ssh/kdump_id_rsa",
+                                      "user@host")));
+  machine.root.write("root/.ssh/kdump_id_rsa", "key");
+  machine.runner.calls.clear();
+  ASSERT_TRUE(propagate(machine.context(), config).has_value());
+  EXPECT_THAT(machine.runner.names_called(), ElementsAre("ssh-copy-id"));
+}
+
+TEST_F(Propagate, SaysWhatFailed) {
+  status = 1;
+  EXPECT_FALSE(propagate(machine.context(), config).has_value());
+  config.ssh.clear();
+  EXPECT_THAT(propagate(machine.context(), config).error().message,
+              HasSubstr("Remote ssh dump is not configured. No reason to propagate"));
+}
+
+}  // namespace
+}  // namespace kd

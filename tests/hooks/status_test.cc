@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tests/hooks/fake_machine.h"
+
+namespace kd {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+class Status : public testing::Test {
+ protected:
+  // As after a load.
+  void make_ready() {
+    ASSERT_TRUE(load(machine.context()).has_value());
+    machine.said.clear();
+  }
+  StatusFacts facts(PlanFor purpose = PlanFor::kLoad) {
+    return *gather_status(machine.context(), purpose);
+  }
+  FakeMachine machine;
+};
+
+TEST_F(Status, Ready) {
+  make_ready();
+  EXPECT_EQ(status_text(facts()), "current state   : ready to kdump\n");
+  EXPECT_EQ(assess(facts()).code, 0);
+}
+
+TEST_F(Status, NotLoaded) {
+  const StatusFacts now = facts();
+  EXPECT_THAT(status_text(now), StartsWith("current state   : Not ready to kdump\n"));
+  EXPECT_THAT(status_text(now), HasSubstr("kdump-config load"));
+  EXPECT_EQ(assess(now).code, 1);
+}
+
+TEST_F(Status, SaysEveryReason) {
+  machine.root.write("etc/default/kdump-tools", "USE_KDUMP=0\nSSH=a@b\n");
+  machine.root.write("proc/cmdline", "ro\n");
+  const Assessment now = assess(facts());
+  EXPECT_EQ(now.code, 1);
+  EXPECT_THAT(now.reasons, Contains(HasSubstr("USE_KDUMP is not set or zero")));
+  EXPECT_THAT(now.reasons, Contains(HasSubstr("no crashkernel= parameter in the kernel cmdline")));
+  EXPECT_THAT(now.reasons, Contains(HasSubstr("SSH=\"a@b\"")));
+  EXPECT_THAT(now.reasons, Contains(HasSubstr("Invalid symlink : /var/lib/kdump/vmlinuz")));
+}
+
+TEST_F(Status, StaleImageIsReadyWithAReason) {
+  make_ready();
+  machine.check_status = 10;
+  EXPECT_THAT(status_text(facts()), StartsWith("current state   : ready to kdump\n"));
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(HasSubstr("stale")));
+  EXPECT_EQ(assess(facts()).code, 2);
+}
+
+TEST_F(Status, ImageThatDoesNotFitIsReadyWithAReason) {
+  make_ready();
+  const std::string manifest = std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest";
+  machine.root.write(manifest, R"({"needed": 134217728})");
+  EXPECT_EQ(assess(facts()).code, 0) << "the reservation is 128 MiB";
+  EXPECT_THAT(show_text(facts()), HasSubstr("fresh, needs crashkernel=128M, saves"));
+  machine.root.write(manifest, R"({"needed": 135266304})");
+  const StatusFacts now = facts();
+  EXPECT_THAT(assess(now).reasons,
+              ElementsAre(AllOf(HasSubstr("needs crashkernel=129M, the reservation is 128M"),
+                                HasSubstr("update-grub and reboot"))));
+  EXPECT_EQ(assess(now).code, 2);
+  EXPECT_EQ(nlohmann::json::parse(status_json(now))["state"], "does not fit");
+  EXPECT_EQ(nlohmann::json::parse(status_json(now))["image"]["needed"], 135266304);
+}
+
+TEST_F(Status, NobodyKnowsWhetherAnImageWithoutAGoodManifestFits) {
+  make_ready();
+  for (const char* text : {"", "{", "[]", R"({"needed": "lots"})", R"({"needed": -1})"}) {
+    machine.root.write(std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest", text);
+    EXPECT_EQ(assess(facts()).code, 0) << text;
+    EXPECT_THAT(show_text(facts()), HasSubstr("needed memory unknown")) << text;
+  }
+}
+
+TEST_F(Status, WrongLinkIsReadyWithAReason) {
+  make_ready();
+  machine.link("vmlinuz", "/nowhere");
+  EXPECT_EQ(assess(facts()).code, 2);
+  EXPECT_EQ(machine.link_text("vmlinuz"), "/nowhere") << "status repairs nothing";
+}
+
+TEST_F(Status, OtherKernelIsReadyWithAReason) {
+  machine.install_kernel("6.1.0-10-amd64");
+  machine.add_image("6.1.0-10-amd64");
+  machine.build_status = 1;
+  make_ready();
+  EXPECT_THAT(assess(facts()).reasons,
+              ElementsAre(HasSubstr("the capture kernel is 6.1.0-10-amd64")));
+  EXPECT_EQ(assess(facts()).code, 2);
+}
+
+TEST_F(Status, ImageBuiltAfterTheLoadIsNotTheLoadedOne) {
+  make_ready();
+  std::filesystem::last_write_time(
+      machine.root.path(std::string("var/lib/kdump/initrd.img-") + kRunning),
+      std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(HasSubstr("newer than the loaded one")));
+}
+
+TEST_F(Status, BuildsAndLoadsNothing) {
+  facts();
+  facts(PlanFor::kTest);
+  EXPECT_THAT(machine.kexec_calls(), IsEmpty());
+  EXPECT_FALSE(has_image(machine.reader(), kRunning));
+  EXPECT_EQ(machine.link_text("vmlinuz"), "");
+}
+
+TEST_F(Status, JsonHasTheSameVerdict) {
+  make_ready();
+  machine.check_status = 10;
+  const auto json = nlohmann::json::parse(status_json(facts()));
+  EXPECT_EQ(json["state"], "stale");
+  EXPECT_EQ(json["loaded"], true);
+  EXPECT_EQ(json["reasons"].size(), 1U);
+  EXPECT_EQ(json["running_kernel"], kRunning);
+  EXPECT_EQ(json["reservation"], 134217728);
+  EXPECT_EQ(json["image"]["capture"], "direct");
+  machine.set_loaded(false);
+  EXPECT_EQ(nlohmann::json::parse(status_json(facts()))["state"], "not ready");
+}
+
+TEST_F(Status, JsonStaysValidWhateverTheCommandLineHolds) {
+  machine.root.write("proc/cmdline", "crashkernel=1G a=\xff\xfe \"b\n");
+  machine.add_image(kRunning);
+  EXPECT_TRUE(nlohmann::json::accept(status_json(facts())));
+}
+
+TEST_F(Status, ShowHasTheLabelsOfKdumpTools) {
+  make_ready();
+  const std::string text = show_text(facts());
+  for (const char* line :
+       {"DUMP_MODE:\t\tkdump\n", "USE_KDUMP:\t\t1\n", "KDUMP_COREDIR:\t\t/var/crash\n",
+        "crashkernel addr: 0x37000000\n",
+        "   /var/lib/kdump/vmlinuz: symbolic link to /boot/vmlinuz-6.1.0-56-amd64\n",
+        "kdump initrd: \n   /var/lib/kdump/initrd.img: symbolic link to ",
+        "current state:    ready to kdump\n", "kexec command:\n  /usr/sbin/kexec -p -s "}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, HasSubstr("percpu_alloc=page"));
+  EXPECT_THAT(text, HasSubstr("crashkernel=128M                        would reserve"));
+}
+
+TEST_F(Status, ShowHidesThePassword) {
+  machine.configure("FTP=host\nFTP_USER=u\nFTP_PASSWORD=secret\n");
+  EXPECT_THAT(show_text(facts()), HasSubstr("FTP_PASSWORD:     is set\n"));
+  EXPECT_THAT(show_text(facts()), Not(HasSubstr("secret")));
+}
+
+TEST_F(Status, TestShowsTheCommandBeforeTheImageIsThere) {
+  const StatusFacts now = facts(PlanFor::kTest);
+  EXPECT_TRUE(would_load(now));
+  EXPECT_THAT(test_text(now), HasSubstr("kexec command to be used:\n  /usr/sbin/kexec -p -s "));
+  EXPECT_THAT(test_text(now),
+              HasSubstr(std::string("--initrd=/var/lib/kdump/initrd.img-") + kRunning));
+  EXPECT_THAT(test_text(now), HasSubstr("Invalid symlink : /var/lib/kdump/vmlinuz"));
+}
+
+TEST_F(Status, TestSaysWhenTheImageCannotBeBuilt) {
+  machine.build_status = 3;
+  const StatusFacts now = facts(PlanFor::kTest);
+  EXPECT_FALSE(would_load(now));
+  EXPECT_THAT(test_text(now), HasSubstr("no way"));
+}
+
+TEST_F(Status, TestOfADisabledMachineFails) {
+  machine.root.write("etc/default/kdump-tools", "USE_KDUMP=0\n");
+  EXPECT_FALSE(would_load(facts(PlanFor::kTest)));
+}
+
+TEST_F(Status, ConfiguredInitrdIsNotCalledStale) {
+  machine.root.write("boot/my.img", "image");
+  machine.configure("KDUMP_INITRD=/boot/my.img\n");
+  make_ready();
+  machine.check_status = 10;
+  EXPECT_EQ(assess(facts()).code, 0);
+}
+
+}  // namespace
+}  // namespace kd
