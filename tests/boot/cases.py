@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The crash tests, one line each in CASES; ./run_case NAME runs one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import hungry
+import judge
+from machines import uuid
+
+# Leaves 4 MiB on the target (ext4, blocks of 4 KiB): enough for the log, not for a dump. Blocks
+# reserved for root count as free, since the capture kernel is root; reserved_clusters do not.
+FILL = """
+free=$(($(stat -f -c %f $target) - $(cat /sys/fs/ext4/vda/reserved_clusters)))
+fallocate -l $(((free - 1024) * 4096)) $target/kept-fill || fail fill
+"""
+# A boot sector without clusters: the UUID is found, the file system cannot be mounted.
+DESTROY = """
+umount $target
+head -c 1 /dev/zero | dd of=$(device_of 4B44-0005) bs=1 seek=13 conv=notrunc || fail destroy
+target=/mnt0
+"""
+PREDICTED = "predicted"
+STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
+# Makes the name that the target had when it was recorded (sda) the name of another disk.
+DECOY = ("virtio-scsi", "ext4", uuid(99))
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    machine: str
+    judge: Callable  # Crash -> list of problems
+    crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
+    config: str = ""  # of /etc/default/kdump-tools
+    prepare: str = ""  # shell that runs before the panic
+    decoy: tuple = ()
+    without_target: bool = False  # its disk is not there
+    destroyed: bool = False  # `prepare` leaves a target that cannot be mounted
+    sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
+
+
+def dmesg_only(because):
+    return lambda crash: judge.dmesg_only(crash, because)
+
+
+def no_target(*because):
+    return lambda crash: judge.no_target(crash, because)
+
+
+def saved_on(device):
+    return lambda crash: judge.saved(crash) + judge.console(crash, f"{device} is the target")
+
+
+def saved_with_retry(because):
+    return lambda crash: (judge.saved(crash, "saved-with-retry")
+                          + judge.console(crash, because))
+
+
+CASES = {case.name: case for case in (
+    Case("virtio-ext4", "qemu-virtio-ext4", judge.saved, crashkernel="84M"),
+    Case("virtio-ext4-stock", "qemu-virtio-ext4", judge.saved, crashkernel="96M", config=STOCK),
+    Case("predicted-minimum", "qemu-virtio-ext4", judge.saved, crashkernel=PREDICTED),
+    Case("ahci-gpt-xfs", "qemu-ahci-xfs", judge.saved),
+    Case("nvme-btrfs-subvolume", "qemu-nvme-btrfs", judge.saved),
+    Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),
+    Case("usb-vfat", "qemu-usb-vfat", judge.saved),
+    Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved),
+    Case("target-full", "qemu-virtio-ext4", dmesg_only("the target is full"),
+         prepare=FILL),
+    Case("target-missing", "qemu-scsi-ext4", no_target(
+        f"no device with ext4 {uuid(4)}", "the root is the target that could not be mounted"),
+         without_target=True),
+    # The root of this machine is another disk, but there is no system on it.
+    Case("target-destroyed", "qemu-usb-vfat", no_target(
+        "the root file system tries again", "neither /sbin/init nor /lib/systemd/systemd is on it"),
+         prepare=DESTROY, destroyed=True),
+    Case("out-of-memory", "qemu-virtio-ext4", saved_with_retry("the capture kernel ran out of memory"),
+         sysroot=hungry.sysroot),
+    Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
+)}

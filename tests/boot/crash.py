@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Crashes a machine whose kdump image is the one under test, and fetches what was saved."""
+
+import pathlib
+import shutil
+from dataclasses import dataclass
+
+import disks
+import guest
+import kernels
+import qemu
+
+PANIC = "sysrq: Trigger a crash"
+
+
+def script(disks_there, command_line, prepare):
+    """The life of the machine up to its panic: file systems are mounted and in use."""
+    lines = []
+    for index, disk in enumerate(disks_there):
+        lines += [f"load {disk.modules}", f"target=/mnt{index}", "mkdir -p $target",
+                  f"mount -t {disk.file_system} -o {disk.options} $(device_of {disk.uuid}) "
+                  "$target || fail mount"]
+    lines += [prepare, "sync"]
+    if disks_there:  # its journal is not clean when the kernel panics
+        lines.append("echo busy > $target/kept-busy")
+    lines += [f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "
+              "|| fail kexec -p", "echo guest: panics now", "echo c > /proc/sysrq-trigger"]
+    return "\n".join(lines)
+
+
+class NoPanic(Exception):
+    """The machine did not come as far as its panic: kexec refused the image, or the rig failed."""
+
+
+@dataclass
+class Crash:
+    console: qemu.Console
+    saved: pathlib.Path  # copy of the dump directory
+    paths: list          # the disks as they were left
+
+    def seconds(self, text):
+        """From the panic to the first line that holds `text`; None when it was never printed."""
+        panic, line = self.console.when(PANIC), self.console.when(text)
+        return None if panic is None or line is None else line - panic
+
+
+def crash(machine, image, command_line, crashkernel, folder, *, prepare="", without_target=False,
+          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400):
+    """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
+
+    `prepare` is shell that runs before the panic; $target is the mounted target, which stays
+    readable unless `destroyed`. `decoys` are drives that were not there when the machine was
+    recorded, `memory` is in MiB.
+    """
+    kernel = kernel or kernels.unpacked(machine.kernel)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    paths = disks.copy(disks.prepared(machine, kernel), folder)
+    there = len(paths) - without_target  # the target is the last
+    drives = disks.drives(machine, paths)[:there]
+    console = guest.run(
+        kernel, script(machine.disks[:there], command_line, prepare), folder / "console.log",
+        files={"vmlinuz": kernel.image, "kdump.img": image},
+        command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
+        timeout=timeout)
+    saved = folder / "saved"
+    if console.when(PANIC) is None:
+        raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")
+    if not (without_target or destroyed):
+        disks.read_back(kernel, machine.target, paths[-1], machine.dump_folder, saved,
+                        folder / "read-back.log")
+    return Crash(console, saved, paths)

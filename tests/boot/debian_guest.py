@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Debian guest crashes three times, and each time saves its dump in another way.
+
+Debian 12 with its own kernel, systemd and initramfs-tools, and nothing added but our package:
+1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
+2. It finds that dump; the kernel hooks; then KDUMP_CAPTURE=rootfs, the real root saves it.
+3. The dump goes to a second disk whose file system is destroyed after the load: the image fails and
+   hands over to the real root, which cannot mount it either and saves to the root file system.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import debian_root
+import kernels
+import qemu
+from paths import SOURCE
+
+PANIC = "Kernel panic - not syncing: sysrq triggered crash"
+# Name, crashkernel=, and what the console has to say after the panic.
+CRASHES = (
+    ("direct", "96M", ("result: saved", "end: reboot")),
+    ("rootfs", "192M", ("root: handing over to it", "saved vmcore in /var/crash/")),
+    ("target-destroyed", "192M", ("result: failed", "the root file system tries again",
+                                  "root: handing over to it", "saved vmcore in /var/crash/")),
+)
+
+# Once in each boot, when everything else has started.
+UNIT = """[Unit]
+After=kdump-tools.service basic.target
+[Service]
+Type=idle
+ExecStart=/usr/local/sbin/guest-test
+[Install]
+WantedBy=multi-user.target
+"""
+SCRIPT = r"""#!/bin/sh
+exec >/dev/ttyS0 2>&1
+version=$(uname -r)
+mark=/var/lib/guest-mark
+config=/etc/default/kdump-tools
+check() { # NAME COMMAND...
+  name=$1; shift
+  if "$@"; then echo "GUEST ok: $name"; else echo "GUEST failed: $name"; fi
+}
+loaded() { [ "$(cat /sys/kernel/kexec_crash_loaded)" = "$1" ]; }
+loads() { [ "$(journalctl -b -o cat -t kdump-config | grep -c '^loaded kdump')" = "$1" ]; }
+look() { AUTOPKGTEST_REBOOT_MARK=crashed /root/crash; }
+count() { [ "$(find /var/crash -name 'dump.*' -type f | wc -l)" = "$1" ]; }
+hook() { # MOMENT PARAMETER
+  DEB_MAINT_PARAMS="'$2'" DPKG_MAINTSCRIPT_PACKAGE=linux-image-$version \
+    run-parts --exit-on-error --verbose --regex '^kdump-tools$' --arg="$version" \
+    --arg="/boot/vmlinuz-$version" "/etc/kernel/$1.d"
+}
+panics() { # MARK
+  echo "$1" > $mark
+  sync
+  echo "GUEST panics"
+  echo c > /proc/sysrq-trigger
+}
+hooks() {
+  image=/var/lib/kdump/initrd.img-$version
+  check "the image is there" test -s "$image"
+  check "postrm hook" hook postrm remove
+  check "the hook removes the image" test ! -e "$image"
+  check "the kernel stays loaded" loaded 1
+  check "postinst hook" hook postinst configure
+  check "the hook builds the image" test -s "$image"
+}
+package() {
+  check "upgrade" dpkg -i /root/kdump-mkinitrd_*.deb
+  check "a kernel is loaded after the upgrade" loaded 1
+  check "removal" dpkg --remove kdump-mkinitrd
+  check "no kernel is loaded after the removal" loaded 0
+  check "installation" dpkg -i /root/kdump-mkinitrd_*.deb
+  check "a kernel is loaded after the installation" loaded 1
+}
+destroyed_target() {
+  sed -i '/^KDUMP_CAPTURE/d' $config
+  mkfs.ext4 -q /dev/vdb
+  echo "UUID=$(blkid -s UUID -o value /dev/vdb) /var/crash ext4 defaults 0 2" >> /etc/fstab
+  systemctl daemon-reload
+  mount /var/crash
+  check "load, target on another disk" kdump-config reload
+  kdump-config status
+  # All but the superblock: it is found, cannot be mounted, and fsck cannot repair it unasked.
+  dd if=/dev/urandom of=/dev/vdb bs=4096 seek=1 count=4096 conv=fsync,notrunc
+}
+printf '#!/bin/sh\necho "$1" > %s\n' "$mark" > /tmp/autopkgtest-reboot-prepare
+chmod +x /tmp/autopkgtest-reboot-prepare
+find /var/crash -type f -printf 'GUEST file: %p %s\n'
+case $(cat $mark 2>/dev/null) in
+  "")
+    kdump-config show
+    ls -l /var/lib/kdump
+    systemctl show kdump-tools -p ExecMainStartTimestampMonotonic \
+      -p ExecMainExitTimestampMonotonic -p CPUUsageNSec | sed 's/^/GUEST time: /'
+    check "autopkgtest, until the crash" /root/crash
+    ;;
+  crashed)
+    check "autopkgtest, after the crash" look
+    check "loaded once in this boot" loads 1
+    hooks
+    package
+    echo KDUMP_CAPTURE=rootfs >> $config
+    check "load with KDUMP_CAPTURE=rootfs" kdump-config reload
+    systemctl --failed --plain --no-legend | sed 's/^/GUEST failed: unit /'
+    panics rootfs
+    ;;
+  rootfs)
+    check "the dump that the real root saved" look
+    check "two dumps" count 2
+    destroyed_target
+    panics destroyed
+    ;;
+esac
+echo "GUEST failed: it did not panic"
+systemctl --force --force poweroff
+"""
+
+
+def make_disk(folder):
+    """The disk, kernel and initrd of a guest with the package installed."""
+    root = debian_root.copy("guest-root")
+    print(debian_root.install(root, debian_root.package()), end="")
+    images = [path.name for path in (root / "var/lib/kdump").iterdir()]
+    if images:
+        raise SystemExit(f"FAILED: installing in a chroot made {images}")
+    debian_root.write(root, "etc/fstab", f"UUID={debian_root.UUID} / ext4 defaults 0 1\n")
+    debian_root.write(root, "etc/hostname", "guest\n")
+    debian_root.write(root, "etc/systemd/system/guest-test.service", UNIT)
+    debian_root.write(root, "usr/local/sbin/guest-test", SCRIPT, 0o755)
+    debian_root.write(root, "root/crash", (SOURCE / "debian/tests/crash").read_text(), 0o755)
+    debian_root.chroot(root, "systemctl", "enable", "guest-test.service")
+    debian_root.chroot(root, "systemctl", "mask", "serial-getty@ttyS0.service",
+                       "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
+                       "systemd-networkd-wait-online.service")
+    (root / debian_root.POLICY).unlink()
+    disk = folder / "disk.img"
+    debian_root.run("mkfs.ext4", "-q", "-F", "-U", debian_root.UUID, "-d", root, disk, "2G")
+    (image,) = root.glob("boot/vmlinuz-*")
+    kernel = kernels.Kernel(folder, image.name.removeprefix("vmlinuz-"))
+    (folder / "boot").mkdir()
+    for name in (image.name, f"initrd.img-{kernel.version}"):
+        shutil.copyfile(root / "boot" / name, folder / "boot" / name)
+    debian_root.remove(root)
+    return disk, kernel
+
+
+def boot(kernel, disks, crashkernel, log):
+    line = f"root=UUID={debian_root.UUID} ro console=ttyS0 crashkernel={crashkernel} quiet"
+    initrd = kernel.root / "boot" / f"initrd.img-{kernel.version}"
+    return qemu.run(kernel.image, initrd, line, log, timeout=600,
+                    drives=[qemu.Drive(disk, "virtio-blk") for disk in disks])
+
+
+def said(console, kind):
+    return re.findall(rf"GUEST {kind}: ([^\r\n]*)", console.text)
+
+
+def load_seconds(console):
+    """How long the first load took; the image had to be built."""
+    times = dict(text.split("=") for text in said(console, "time"))
+    return (int(times["ExecMainExitTimestampMonotonic"]) -
+            int(times["ExecMainStartTimestampMonotonic"])) / 1e6
+
+
+def problems_of(console, needles):
+    """What is not as it has to be in one boot, its crash and its capture."""
+    problems = said(console, "failed")
+    if not console.when(PANIC):
+        return problems + ["the guest did not come as far as its panic"]
+    if console.timed_out or "reboot: machine restart" not in console.text:
+        problems.append("the machine did not restart after its panic")
+    after = console.text.partition(PANIC)[2]
+    return problems + [f"the console does not say {text!r}" for text in needles
+                       if text not in after]
+
+
+def files_of(disk):
+    """Paths and types in /var/crash of a disk that nothing has mounted since the last crash."""
+    subprocess.run(["e2fsck", "-fy", disk], stdout=subprocess.DEVNULL, check=False)  # the journal
+    folder = disk.parent / "crash"
+    shutil.rmtree(folder, ignore_errors=True)
+    debian_root.run("debugfs", "-R", f"rdump /var/crash {disk.parent}", disk)
+    return {str(path.relative_to(folder)): debian_root.run("file", "-b", path).strip()
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def main():
+    debian_root.need_root()
+    debian_root.base()
+    folder = debian_root.FOLDER / "guest"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    disk, kernel = make_disk(folder)
+    second = folder / "second.img"
+    with open(second, "wb") as file:
+        file.truncate(256 << 20)
+    problems, consoles = [], []
+    for name, crashkernel, needles in CRASHES:
+        console = boot(kernel, (disk, second), crashkernel, folder / f"{name}.log")
+        consoles.append(console)
+        problems += problems_of(console, needles)
+        print("\n".join(f"  ok: {text}" for text in said(console, "ok")))
+        if problems:
+            break
+        print(f"{name}, crashkernel={crashkernel}: panic after {console.when(PANIC):.0f} s, then "
+              f"{console.lines[-1][0] - console.when(PANIC):.0f} s to the restart")
+    else:
+        print(f"kdump-config load at first boot, image included: {load_seconds(consoles[0]):.1f} s")
+        files = files_of(disk)
+        dumps = [path for path, kind in files.items() if "/dump." in path
+                 and kind.lower().startswith("kdump compressed dump")]
+        if len(dumps) != len(CRASHES) or any("incomplete" in path for path in files):
+            problems.append(f"not {len(CRASHES)} dumps: {files}")
+    if not problems:
+        for path in (disk, second):
+            path.unlink()
+        return 0
+    print("\n".join(f"FAILED: {problem}" for problem in problems))
+    print(f"console: {consoles[-1].log}\n{consoles[-1].tail(80)}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

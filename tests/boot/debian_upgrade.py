@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Installs the package over kdump-tools in a Debian root directory, and purges both."""
+
+import sys
+
+import debian_root
+from debian_root import chroot
+from paths import SOURCE
+
+DUMP = "var/crash/202601010000/dump.202601010000"
+CONFIG = "etc/default/kdump-tools"
+ENABLED = ("etc/systemd/system/basic.target.wants/kdump-tools.service",
+           "etc/systemd/system/multi-user.target.wants/kdump-tools-dump.service")
+
+
+class Checks:
+    def __init__(self):
+        self.failed = 0
+
+    def __call__(self, name, right, detail=""):
+        print(f"  {'ok' if right else 'FAILED'}: {name}{'' if right else f' {detail}'}")
+        self.failed += not right
+
+
+def upgrade(root, check):
+    # Both packages would have the guest's own initrd made again, a minute each.
+    debian_root.write(root, "etc/initramfs-tools/update-initramfs.conf", "update_initramfs=no\n")
+    (old,) = (root / "root").glob("kdump-tools_*.deb")
+    debian_root.install(root, old)
+    with open(root / CONFIG, "a", encoding="utf-8") as config:
+        config.write("KDUMP_NUM_DUMPS=7 # as the administrator wants it\n")
+    settings = (root / CONFIG).read_bytes()
+    grub = root / "etc/default/grub.d/kdump-tools.cfg"
+    grub.write_text(grub.read_text().replace("128M", "256M"))
+    debian_root.write(root, DUMP, "a dump\n")
+
+    print(debian_root.install(root, debian_root.package()), end="")
+    check("settings are kept", (root / CONFIG).read_bytes() == settings)
+    check("a changed conffile is kept", "256M" in grub.read_text())
+    shipped = (SOURCE / "hooks/sysctl.conf").read_bytes()
+    check("an unchanged conffile is replaced",
+          (root / "etc/kdump/sysctl.conf").read_bytes() == shipped)
+    check("the units are enabled", all((root / path).is_symlink() for path in ENABLED))
+    check("no image is built in a chroot", not list((root / "var/lib/kdump").iterdir()))
+    (kernel,) = root.glob("boot/vmlinuz-*")
+    version = kernel.name.removeprefix("vmlinuz-")
+    said = chroot(root, "run-parts", "--exit-on-error", f"--arg={version}",
+                  "--regex=^kdump-tools$", "/etc/kernel/postinst.d")
+    check("the kernel hook builds nothing in a chroot", "in a chroot" in said and
+          not list((root / "var/lib/kdump").iterdir()), said)
+
+
+def purge_old(root, check):
+    """kdump-tools takes its configuration along, and the enabling of units that have its names."""
+    chroot(root, "dpkg", "--purge", "kdump-tools")
+    check("programs stay when the old package is purged", (root / "usr/sbin/kdump-config").exists())
+    chroot(root, "dpkg-reconfigure", "kdump-mkinitrd")
+    stock = (root / "usr/share/kdump-tools/kdump-tools.conf").read_bytes()
+    check("dpkg-reconfigure brings the configuration back", (root / CONFIG).read_bytes() == stock)
+    check("and enables the units", all((root / path).is_symlink() for path in ENABLED))
+
+
+def purge(root, check):
+    debian_root.write(root, "var/lib/kdump/initrd.img-6.1.0-test", "image\n")
+    debian_root.write(root, "var/crash/kexec_cmd", "kexec\n")
+    chroot(root, "dpkg", "--purge", "kdump-mkinitrd")
+    places = ("etc", "lib/systemd", "usr/lib/systemd", "usr/sbin", "usr/share", "var/lib/kdump",
+              "var/lib/systemd", "var/crash")
+    left = chroot(root, "sh", "-c",
+                  f"find {' '.join(f'/{place}' for place in places)} -path '*kdump*' 2>/dev/null; "
+                  "find /var/crash -type f").split()
+    check("purge leaves nothing but dumps", left == [f"/{DUMP}"], left)
+
+
+def main():
+    debian_root.need_root()
+    root = debian_root.copy("upgrade-root")
+    check = Checks()
+    upgrade(root, check)
+    purge_old(root, check)
+    purge(root, check)
+    debian_root.remove(root)
+    return 1 if check.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

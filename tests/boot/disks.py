@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Disk images of machines: made, copied and read back by a guest, so root is not needed."""
+
+import os
+import shutil
+import subprocess
+
+import guest
+import kernels
+import qemu
+from paths import BOOT
+
+
+def drives(machine, paths, read_only=False):
+    return [qemu.Drive(path, disk.attach, read_only) for disk, path in zip(machine.disks, paths)]
+
+
+def prepare_script(machine):
+    """Makes the file systems and the directories that a machine has before it crashes."""
+    lines = []
+    for disk in machine.disks:
+        lines += [f"load {disk.modules}",
+                  f"for n in 0 1 2 3 4 5 6 7 8 9; do [ -b {disk.node} ] || sleep 1; done",
+                  f"{disk.mkfs} || fail mkfs", "mkdir -p /mnt",
+                  f"mount -t {disk.file_system} {disk.node} /mnt || fail mount"]
+        top = "/mnt"
+        if disk.subvolume:
+            top += f"/{disk.subvolume}"
+            lines.append(f"btrfs subvolume create {top} || fail subvolume")
+        if disk.mount_point == "/":
+            lines.append(f"mkdir -p {top}/var/crash {top}/etc")
+        lines.append("umount /mnt")
+    return "\n".join(lines)
+
+
+def prepared(machine, kernel=None):
+    """Paths of the pristine disks of a machine, one for each; made when they are missing."""
+    folder = BOOT / "disks" / machine.name
+    paths = [folder / f"disk{index}.img" for index in range(len(machine.disks))]
+    if folder.is_dir():
+        return paths
+    scratch = folder.with_suffix(f".{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    made = [scratch / path.name for path in paths]
+    for disk, path in zip(machine.disks, made):
+        with open(path, "wb") as file:
+            file.truncate(disk.megabytes << 20)
+        if disk.partition:
+            subprocess.run(["sgdisk", "-n", "1:2048:0", "-t", "1:8300", path], check=True,
+                           stdout=subprocess.DEVNULL)
+    kernel = kernel or kernels.unpacked(machine.kernel)
+    guest.do(kernel, prepare_script(machine), scratch / "console.log",
+             drives=drives(machine, made))
+    scratch.rename(folder)
+    return paths
+
+
+def copy(paths, folder):
+    """Sparse copies of the disks for one run."""
+    for path in paths:
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", path, folder], check=True)
+    return [folder / path.name for path in paths]
+
+
+def read_back(kernel, disk, path, folder, destination, log):
+    """Copies `folder` of the file system on `disk` to the host directory `destination`."""
+    destination.mkdir(parents=True, exist_ok=True)
+    script = "\n".join((
+        f"load {disk.modules}", f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
+        f"mount -t {disk.file_system} -o ro,{disk.options} $device /mnt || fail mount",
+        "open_share", f"cp -R /mnt/{folder}/. /share/ || fail copy",
+        "df -k /mnt", "umount /mnt"))
+    guest.do(kernel, script, log, share=destination,
+             drives=[qemu.Drive(path, disk.attach, read_only=True)])

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds the image of a recorded machine with the builder under test."""
+
+import json
+import pathlib
+import subprocess
+from dataclasses import dataclass
+
+import kernels
+from paths import MACHINES
+
+
+@dataclass
+class Image:
+    path: pathlib.Path
+    report: dict
+    command_line: str
+
+    @property
+    def needed(self):
+        """The smallest reservation the model predicts, in MiB."""
+        return self.report["fit"]["needed_bytes"] >> 20
+
+
+def facts_of(machine, folder, memory):
+    """The recorded machine, with another size of memory (MiB) when one is given."""
+    recorded = MACHINES / f"{machine.name}.json"
+    if not memory:
+        return recorded
+    facts = json.loads(recorded.read_text())
+    facts["ram"] = memory << 20
+    path = folder / "machine.json"
+    path.write_text(json.dumps(facts))
+    return path
+
+
+def build(machine, builder, folder, *options, memory=None, config="", kernel=None, sysroot=None):
+    """Writes initrd.img and report.json into `folder`; `options` are the builder's.
+
+    `config` is the text of the configuration; a `sysroot` has its own, and the programs.
+    """
+    kernel = kernel or kernels.unpacked(machine.kernel)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "kdump-tools.conf"  # never this machine's own
+    settings.write_text(config)
+    path = folder / "initrd.img"
+    command = [builder, "--facts", facts_of(machine, folder, memory), "--kernel-root", kernel.root,
+               *(("--sysroot", sysroot) if sysroot else ("--config", settings)),
+               "--output", path, "--force", "--json", *options, kernel.version]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise SystemExit(f"the builder ended with {run.returncode}: {run.stderr.strip()}")
+    report = json.loads(run.stdout)
+    (folder / "report.json").write_text(run.stdout)
+    return Image(path, report, report["command_line"])

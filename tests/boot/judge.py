@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What has to be true after a crash. Every function returns the list of what is not."""
+
+import json
+import re
+import subprocess
+
+import vmcore
+
+PANIC = "Kernel panic - not syncing: sysrq triggered crash"
+REPORT = "kdump-report.json"
+MEMORY_KILLS = ("Out of memory", "oom-kill", "page allocation failure")
+
+
+def ended(crash):
+    """The machine came back by itself."""
+    problems = []
+    if crash.console.timed_out:
+        problems.append("the machine hung until the time limit")
+    if "reboot: machine restart" not in crash.console.text:
+        problems.append("the capture kernel did not restart the machine")
+    return problems
+
+
+def run_directories(crash):
+    return [path for path in crash.saved.iterdir() if path.is_dir() and path.name != "lost+found"]
+
+
+def run_directory(crash):
+    """The one directory of this run, its stamp, and what is wrong with that."""
+    found = run_directories(crash)
+    if len(found) != 1 or not re.fullmatch(r"20\d{10}", found[0].name):
+        return None, None, [f"not one directory YYYYMMDDHHMM: {[path.name for path in found]}"]
+    return found[0], found[0].name, []
+
+
+def load_report(text, result):
+    try:
+        report = json.loads(text)
+    except ValueError as error:
+        return {}, [f"{REPORT} is not JSON: {error}"]
+    if report.get("result") != result:
+        return report, [f"{REPORT} says {report.get('result')}, not {result}"]
+    return report, []
+
+
+def names(folder, expected):
+    found = sorted(path.name for path in folder.iterdir())
+    return [] if found == sorted(expected) else [f"{folder.name}/ has {found}, not {expected}"]
+
+
+def dmesg_file(folder, stamp):
+    path = folder / f"dmesg.{stamp}"
+    if not path.exists():
+        return [f"{path.name} is missing"]
+    if PANIC not in path.read_text(errors="replace"):
+        return [f"{path.name} does not hold the panic"]
+    return []
+
+
+def dump_file(path, scratch):
+    """The dump is whole, and the tools of others can read it."""
+    problems = []
+    if reason := vmcore.problem(path):
+        problems.append(f"{path.name} is not whole: {reason}")
+    kind = subprocess.run(["file", "-b", path], capture_output=True, text=True, check=True).stdout
+    if "kdump compressed dump" not in kind.lower():
+        problems.append(f"file calls {path.name} {kind.strip()!r}")
+    if PANIC not in vmcore.dmesg(path, scratch):
+        problems.append(f"makedumpfile finds no panic in {path.name}")
+    return problems
+
+
+def saved(crash, result="saved"):
+    folder, stamp, problems = run_directory(crash)
+    problems += ended(crash)
+    if folder is None:
+        return problems
+    problems += names(folder, [f"dump.{stamp}", f"dmesg.{stamp}", REPORT])
+    if problems:
+        return problems
+    dump = folder / f"dump.{stamp}"
+    report, problems = load_report((folder / REPORT).read_text(), result)
+    problems += dmesg_file(folder, stamp) + dump_file(dump, crash.saved.parent)
+    if report.get("dump_bytes") != dump.stat().st_size:
+        problems.append(f"{REPORT} says {report.get('dump_bytes')} bytes of {dump.stat().st_size}")
+    if report.get("modules_failed") != 0:
+        problems.append(f"{report.get('modules_failed')} modules could not be loaded")
+    if result == "saved":
+        problems += [f"the console says: {text}" for text in MEMORY_KILLS
+                     if text in after_panic(crash)]
+    return problems
+
+
+def dmesg_only(crash, because):
+    """No dump, and nothing that could be taken for one; the log is kept and the reason named."""
+    folder, stamp, problems = run_directory(crash)
+    problems += ended(crash)
+    if folder is None:
+        return problems
+    problems += names(folder, [f"dmesg.{stamp}", REPORT])
+    problems += dmesg_file(folder, stamp)
+    if (folder / REPORT).exists():
+        report, more = load_report((folder / REPORT).read_text(), "dmesg-only")
+        problems += more
+        if report.get("failed_step") != "dump":
+            problems.append(f"{REPORT} blames the step {report.get('failed_step')!r}")
+    return problems + console(crash, because)
+
+
+def no_target(crash, because):
+    """Nowhere to save to: the reasons, the log and the report are on the console."""
+    text = after_panic(crash)
+    problems = ended(crash)
+    for reason in because:
+        problems += console(crash, reason)
+    if PANIC not in text.partition("end of the log of the crashed kernel")[2]:
+        problems.append("the log of the crashed kernel is not on the console")
+    lines = [line for line in text.splitlines() if line.startswith('{"version"')]
+    problems += load_report(lines[-1] if lines else "", "failed")[1]
+    return problems
+
+
+def hopeless(crash):
+    """Nothing can be saved, but the machine is not left hanging."""
+    problems = ["the machine hung until the time limit"] if crash.console.timed_out else []
+    problems += [f"there is {path.name}" for path in run_directories(crash)]
+    return problems + console(crash, "Kernel panic - not syncing")
+
+
+def console(crash, needle):
+    return [] if needle in after_panic(crash) else [f"the console does not say {needle!r}"]
+
+
+def after_panic(crash):
+    return crash.console.text.partition("sysrq: Trigger a crash")[2]

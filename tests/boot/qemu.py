@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs a machine in QEMU until it reboots, with its console in a file."""
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+# How a disk hangs on the machine. {d} is the drive's id and also makes controllers unique.
+ATTACH = {
+    "virtio-blk": ["virtio-blk-pci,drive={d}"],
+    "ahci": ["ahci,id=ahci{d}", "ide-hd,drive={d},bus=ahci{d}.0"],
+    "nvme": ["nvme,drive={d},serial={d}"],
+    "virtio-scsi": ["virtio-scsi-pci,id=scsi{d}", "scsi-hd,drive={d},bus=scsi{d}.0"],
+    "usb-storage": ["qemu-xhci,id=xhci{d}", "usb-storage,drive={d},bus=xhci{d}.0"],
+}
+
+
+@dataclass(frozen=True)
+class Drive:
+    path: os.PathLike
+    attach: str
+    read_only: bool = False
+
+    def arguments(self, name):
+        drive = f"if=none,id={name},file={self.path},format=raw,cache=unsafe"
+        # Not readonly=on: a journal may have to be replayed even to read; the file stays as it is.
+        drive += ",snapshot=on" if self.read_only else ""
+        devices = [("-device", device.format(d=name)) for device in ATTACH[self.attach]]
+        return ["-drive", drive, *(word for pair in devices for word in pair)]
+
+
+class Console:
+    """Lines of the serial console with the seconds since the start of QEMU."""
+
+    def __init__(self, log):
+        self.lines = []
+        self.log = log
+        self.timed_out = False
+
+    def read(self, stream, start):
+        with open(self.log, "w", encoding="utf-8") as log:
+            for raw in stream:
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                seconds = time.monotonic() - start
+                self.lines.append((seconds, line))
+                log.write(f"[{seconds:7.2f}] {line}\n")
+                log.flush()
+
+    @property
+    def text(self):
+        return "\n".join(line for _, line in self.lines)
+
+    def when(self, needle):
+        """Seconds at which `needle` was first printed, None when it never was."""
+        return next((seconds for seconds, line in self.lines if needle in line), None)
+
+    def tail(self, count=25):
+        return "\n".join(line for _, line in self.lines[-count:])
+
+
+def accelerator():
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+
+
+def run(image, initrd, command_line, log, *, drives=(), share=None, memory=1024, timeout=180):
+    """Runs until the guest reboots or `timeout` seconds are over; returns its Console."""
+    command = ["qemu-system-x86_64", *accelerator(), "-m", str(memory), "-display", "none",
+               "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none",
+               "-kernel", str(image), "-initrd", str(initrd), "-append", command_line]
+    for index, drive in enumerate(drives):
+        command += drive.arguments(f"d{index}")
+    if share:
+        command += ["-virtfs", f"local,path={share},mount_tag=share,security_model=none"]
+    console = Console(log)
+    start = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        def stop():
+            console.timed_out = True
+            process.kill()
+
+        timer = threading.Timer(timeout, stop)
+        timer.start()
+        try:
+            console.read(process.stdout, start)
+        finally:
+            timer.cancel()
+            if process.poll() is None and not console.timed_out:
+                process.terminate()
+    return console

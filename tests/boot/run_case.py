@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs one crash test: run_case.py BUILDER CASE. Results are in build/boot/cases/CASE/.
+
+run_case.py --setup fetches what all cases share, so that they can run at the same time.
+"""
+
+import subprocess
+import sys
+
+import crash
+import disks
+import guest
+import kernels
+import qemu
+from cases import CASES, PREDICTED
+from machines import MACHINES, Disk, Machine
+from paths import BOOT
+from image import build
+
+
+def setup():
+    for suite in kernels.SUITES:
+        guest.base_segment(kernels.download(suite))
+    for machine in {case.machine: MACHINES[case.machine] for case in CASES.values()}.values():
+        disks.prepared(machine)
+    for case in CASES.values():
+        decoy_drives(case)
+
+
+def decoy_drives(case):
+    if not case.decoy:
+        return []
+    machine = Machine(f"decoy-{case.name}", (Disk(*case.decoy),))
+    (path,) = disks.prepared(machine)
+    return [qemu.Drive(path, machine.target.attach, read_only=True)]
+
+
+def run(case, builder):
+    machine = MACHINES[case.machine]
+    folder = BOOT / "cases" / case.name
+    images = BOOT / "images" / case.name
+    predicted = case.crashkernel == PREDICTED
+    fit = ("--variant", "packed") if predicted else ("--crashkernel", case.crashkernel)
+    image = build(machine, builder, images, *fit, config=case.config,
+                  sysroot=case.sysroot and case.sysroot(images / "sysroot"))
+    crashkernel = f"{image.needed}M" if predicted else case.crashkernel
+    result = crash.crash(machine, image.path, image.command_line, crashkernel, folder,
+                         prepare=case.prepare, without_target=case.without_target,
+                         destroyed=case.destroyed, decoys=decoy_drives(case))
+    problems = case.judge(result)
+    for path in result.paths:
+        path.unlink()
+    seconds = result.seconds("end: reboot") or 0
+    print(f"{case.name}: crashkernel={crashkernel}, {image.report['variant']} image of "
+          f"{image.report['image_bytes']} B, panic to restart {seconds:.1f} s")
+    if problems:
+        print("\n".join(f"FAILED: {problem}" for problem in problems))
+        print(f"console: {result.console.log}\n{result.console.tail(60)}")
+    return not problems
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--setup"]:
+        setup()
+    elif sys.argv[1:] == ["--list"]:
+        print(*CASES)
+    elif len(sys.argv) == 3 and sys.argv[2] in CASES:
+        try:
+            sys.exit(0 if run(CASES[sys.argv[2]], sys.argv[1]) else 1)
+        except crash.NoPanic as error:
+            raise SystemExit(str(error)) from error
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"{error}: {error.stderr}") from error
+    else:
+        raise SystemExit(f"{__doc__}\ncases: {' '.join(CASES)}")
