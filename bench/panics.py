@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an image is worth in a panic: the smallest reservation that saves a dump, and how fast.
+
+Every image saves to the disk of the comparison's machine, which each run gets unchanged.
+"""
+
+import json
+from dataclasses import dataclass
+
+import guest
+import kernels
+import qemu
+from machine import COMMAND_LINE, DISK, KERNEL, OUT
+
+SCRIPT = """
+kexec -p --initrd=/kdump.img --command-line='{line}' /vmlinuz || fail kexec -p
+echo c > /proc/sysrq-trigger
+"""
+PANIC = "sysrq: Trigger a crash"
+# Appended by kdump-tools 1.8.1, and what makes a capture that failed end at once.
+STOCK = ("reset_devices systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll usbcore.nousb "
+         "panic=1 rd.shell=0 rd.emergency=reboot")
+TUNED = OUT / "tuned.txt"  # as our builder reports it
+FIGURES = OUT / "panics.json"
+ROOMY = 384  # MiB: enough for every image, for the times
+TIMEOUT = 480
+
+
+@dataclass(frozen=True)
+class Series:
+    builder: str
+    image: str
+    line: str  # tuned | stock
+    low: int   # MiB, likely too small
+    high: int  # MiB, likely enough
+
+
+SERIES = (
+    Series("kdump-mkinitrd, packed", "packed.img", "tuned", 70, 74),
+    Series("kdump-mkinitrd, packed", "packed.img", "stock", 84, 90),
+    Series("kdump-mkinitrd, whole", "whole.img", "tuned", 76, 82),
+    Series("kdump-mkinitrd, whole", "whole.img", "stock", 88, 96),
+    Series("mkinitramfs MODULES=dep", "dep.img", "stock", 112, 120),
+    Series("dracut --hostonly", "dracut.img", "stock", 128, 152),
+    Series("mkinitramfs MODULES=most", "most.img", "stock", 232, 256),
+    Series("mkinitramfs MODULES=dep", "dep.img", "tuned", 96, 108),
+)
+
+
+def panic(series, megabytes):
+    """Seconds from the panic to the saved dump, or None."""
+    ours = series.builder.startswith("kdump-mkinitrd")
+    kernel = kernels.unpacked(KERNEL)
+    log = OUT / "panics" / f"{series.image}-{series.line}-{megabytes}M.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    line = TUNED.read_text() if series.line == "tuned" else f"{COMMAND_LINE} {STOCK}"
+    if series.line == "tuned" and not ours:
+        line += " systemd.unit=kdump-tools-dump.service rd.shell=0 rd.emergency=reboot"
+    console = guest.run(
+        kernel, SCRIPT.format(line=line), log,
+        files={"vmlinuz": kernel.image, "kdump.img": OUT / series.image},
+        command_line=f"crashkernel={megabytes}M", timeout=TIMEOUT,
+        drives=[qemu.Drive(DISK, "virtio-blk", read_only=True)])
+    start = console.when(PANIC)
+    saved = console.when("result: saved" if ours else "saved vmcore in")
+    result = None if start is None or saved is None else saved - start
+    print(f"  {megabytes}M: {f'saved after {result:.0f} s' if result else 'not saved'}", flush=True)
+    return result
+
+
+def smallest(saves, low, high):
+    """The least number that saves, taking it that every larger one does too.
+
+    The bracket only saves time: it moves when `high` fails or `low` saves.
+    """
+    while not saves(high):
+        low, high = high, high + 2 * (high - low)
+        if high > 1024:
+            return None
+    while saves(low):
+        low, high = low - (high - low), low
+        if low <= 0:
+            return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if saves(middle) else (middle, high)
+    return high
+
+
+def measure(series):
+    """The smallest reservation in MiB and the seconds to a dump, None for what never saved."""
+    print(f"panics of {series.builder}, {series.line} command line", flush=True)
+    seconds = panic(series, ROOMY)
+    found = seconds and smallest(lambda megabytes: panic(series, megabytes) is not None,
+                                 series.low, series.high)
+    return {"smallest": found, "seconds": seconds}
+
+
+def measured(resume):
+    """Series -> figures. They take an hour, so each is kept in FIGURES; `resume` takes those."""
+    known = json.loads(FIGURES.read_text()) if resume and FIGURES.exists() else {}
+    for series in SERIES:
+        name = f"{series.builder}, {series.line} command line"
+        if name not in known:
+            known[name] = measure(series)
+            FIGURES.write_text(json.dumps(known, indent=1) + "\n")
+        yield series, known[name]
