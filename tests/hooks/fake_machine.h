@@ -12,40 +12,12 @@
 
 #include "hooks/context.h"
 #include "hooks/state.h"
+#include "tests/base/fake_runner.h"
 #include "tests/base/temporary_directory.h"
 
 namespace kd {
 
 inline constexpr const char* kRunning = "6.1.0-56-amd64";
-
-class FakeRunner : public ProgramRunner {
- public:
-  using Program = std::function<ProgramOutcome(const std::vector<std::string>& argv)>;
-
-  [[nodiscard]] std::optional<std::string> find(std::string_view name) const override {
-    if (const auto real = paths.find(name); real != paths.end()) return real->second;
-    if (!programs.contains(name)) return std::nullopt;
-    return "/usr/sbin/" + std::string(name);
-  }
-  Result<ProgramOutcome> run(const std::vector<std::string>& argv) override {
-    calls.push_back(argv);
-    const auto found = programs.find(std::filesystem::path(argv.at(0)).filename().string());
-    if (found == programs.end()) return fail_errno(ENOENT, argv.at(0));
-    return found->second(argv);
-  }
-  Result<ProgramOutcome> run_attached(const std::vector<std::string>& argv) override {
-    return run(argv);
-  }
-  [[nodiscard]] std::vector<std::string> names_called() const {
-    std::vector<std::string> names;
-    for (const auto& argv : calls) names.push_back(std::filesystem::path(argv[0]).filename());
-    return names;
-  }
-
-  std::map<std::string, Program, std::less<>> programs;
-  std::map<std::string, std::string, std::less<>> paths;  // of programs that are started for real
-  std::vector<std::vector<std::string>> calls;
-};
 
 inline bool has(const std::vector<std::string>& argv, std::string_view word) {
   return std::find(argv.begin(), argv.end(), word) != argv.end();
