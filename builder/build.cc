@@ -301,7 +301,11 @@ Result<Outcome> build(const Options& options) {
   if (!options.boot_test || !writes_image(options)) return outcome;
   progress.step("crashing a machine with it");
   KD_TRY(const BootTestResult test, boot_test(options, roots, facts, selection));
-  if (!options.quiet) outcome.out += test.text;
+  if (options.json) {
+    outcome.out = test.json;
+  } else if (!options.quiet) {
+    outcome.out += test.text;
+  }
   outcome.exit_code = test.passed ? 0 : kExitBootTestFailed;
   return outcome;
 }

@@ -61,8 +61,9 @@ Result<Fd> RootedReader::open_regular(std::string_view path, std::size_t& size) 
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, host_root_ + std::string(path));
   // A tree somebody else made may hold a device that never ends.
+  if (S_ISDIR(status.st_mode)) return fail_errno(EISDIR, host_root_ + std::string(path));
   if (!S_ISREG(status.st_mode)) {
-    return fail_errno(S_ISDIR(status.st_mode) ? EISDIR : EINVAL, host_root_ + std::string(path));
+    return fail(ErrorKind::kFailed, "{}{}: not a regular file", host_root_, path);
   }
   size = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
   return fd;

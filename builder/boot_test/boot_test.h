@@ -21,7 +21,7 @@ struct BootTestInput {
   std::string profile;            // tuned | stock, which that line follows
   std::uint64_t reservation = 0;  // bytes
   std::string crash_init;         // bytes of kdump-init-crash
-  bool kvm = false;
+  bool kvm = false;               // try it first; emulation takes over where it does not work
 };
 
 struct BootTestResult {

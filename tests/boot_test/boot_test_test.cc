@@ -30,7 +30,9 @@ class BootTest : public testing::Test {
   BootTest() {
     ::setenv("TMPDIR", folder_.path().c_str(), 1);
     runner_.programs["mkfs.ext4"] = [](const auto&) { return ProgramOutcome{}; };
-    runner_.programs["qemu-system-x86_64"] = [](const auto&) { return ProgramOutcome{1, "direct"}; };
+    runner_.programs["qemu-system-x86_64"] = [](const auto&) {
+      return ProgramOutcome{1, "direct"};
+    };
     runner_.programs["timeout"] = [this](const auto&) { return machine_; };
   }
   ~BootTest() override {
@@ -44,7 +46,8 @@ class BootTest : public testing::Test {
                           .command_line = "nr_cpus=1",
                           .profile = "tuned",
                           .reservation = std::uint64_t{96} << 20,
-                          .crash_init = "init"},
+                          .crash_init = "init",
+                          .kvm = kvm_},
                          runner_);
   }
   void console(const std::string& after_panic) {
@@ -55,6 +58,7 @@ class BootTest : public testing::Test {
   MachineFacts facts_ = virtio_machine();
   FakeRunner runner_;
   ProgramOutcome machine_;
+  bool kvm_ = false;
 };
 
 TEST_F(BootTest, SavedDumpPassesAndIsAMeasurement) {
@@ -103,6 +107,18 @@ TEST_F(BootTest, MachineThatHangsFails) {
   const Result<BootTestResult> result = run();
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_FALSE(result->passed);
+}
+
+TEST_F(BootTest, EmulatesWhereKvmDoesNotWork) {
+  kvm_ = true;
+  runner_.programs["timeout"] = [](const std::vector<std::string>& argv) {
+    if (std::ranges::find(argv, "kvm") != argv.end()) return ProgramOutcome{134, "failed MSR"};
+    return ProgramOutcome{0, std::string("boot-test: panics now\n") + kSaved};
+  };
+  const Result<BootTestResult> result = run();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_TRUE(result->passed);
+  EXPECT_EQ(nlohmann::json::parse(result->json)["accelerator"], "tcg");
 }
 
 TEST_F(BootTest, MissingProgramNamesItsPackage) {
