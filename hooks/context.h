@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "builder/base/rooted_reader.h"
-#include "builder/facts/kdump_config.h"
 #include "builder/base/runner.h"
+#include "builder/facts/kdump_config.h"
 
 namespace kd {
 

@@ -22,8 +22,8 @@ struct Report {
   std::string kernel;
   std::string target;
   std::string command_line;  // of the capture kernel
-  std::string output;   // path of the image; empty for a dry run
-  std::string variant;  // "whole"
+  std::string output;        // path of the image; empty for a dry run
+  std::string variant;       // "whole"
   Fit fit;
   std::uint64_t reservation = 0;      // bytes the image has to fit; 0: unknown
   std::string verdict;                // what the fit means for this machine's reservation

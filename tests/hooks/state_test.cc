@@ -67,6 +67,9 @@ struct SecureBootCase {
   int secure_boot, setup_mode;  // -1: no such variable
   const char* expected;
 };
+void PrintTo(const SecureBootCase& tested, std::ostream* out) {
+  *out << "SecureBoot " << tested.secure_boot << ", SetupMode " << tested.setup_mode;
+}
 class SecureBoot : public testing::TestWithParam<SecureBootCase> {};
 TEST_P(SecureBoot, Decides) {
   FakeMachine machine;
