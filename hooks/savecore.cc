@@ -217,7 +217,13 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", directory, why);
 }
 
-bool finish_capture(const Context& context, const KdumpConfig& config, bool saved) {
+int reboot_now() {
+  ::reboot(RB_AUTOBOOT);
+  return errno;
+}
+
+bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
+                    const std::function<int()>& reboot) {
   ::sync();
   if (!saved) {
     std::vector<std::string> words =
@@ -226,14 +232,14 @@ bool finish_capture(const Context& context, const KdumpConfig& config, bool save
     if (!words[0].starts_with('/')) words[0] = context.runner.find(words[0]).value_or(words[0]);
     context.say("KDUMP_FAIL_CMD: " + describe_command(words));
     const Result<ProgramOutcome> outcome = context.runner.run_attached(words);
-    // The command decides; only when it could not be started the machine must not stay down.
-    if (outcome) return true;
-    context.say(outcome.error().message);
+    // The command decides, but one that failed decided nothing: the machine must not stay down.
+    if (outcome && outcome->status == 0) return true;
+    context.say(outcome ? fmt::format("KDUMP_FAIL_CMD ended with status {}", outcome->status)
+                        : outcome.error().message);
   }
   context.say("rebooting");
   ::sync();
-  ::reboot(RB_AUTOBOOT);
-  context.say(std::string("reboot: ") + std::generic_category().message(errno));
+  context.say(std::string("reboot: ") + std::generic_category().message(reboot()));
   return false;
 }
 

@@ -3,6 +3,7 @@
 // Saves /proc/vmcore in the real root, with the steps the init of our images has.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "builder/facts/kdump_config.h"
@@ -21,8 +22,12 @@ struct SavePlaces {
 Result<void> savecore(const Context& context, const KdumpConfig& config,
                       const SavePlaces& places = {});
 
+// reboot(2); returns errno when it did not work.
+int reboot_now();
+
 // After savecore in a capture kernel: reboots, or runs KDUMP_FAIL_CMD, which may decide otherwise.
-// Returns whether that command ran; a reboot that works never returns.
-bool finish_capture(const Context& context, const KdumpConfig& config, bool saved);
+// Returns whether that command succeeded; else it reboots, and a reboot that works never returns.
+bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
+                    const std::function<int()>& reboot = reboot_now);
 
 }  // namespace kd

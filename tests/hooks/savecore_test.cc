@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/savecore.h"
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "hooks/propagate.h"
@@ -145,14 +146,52 @@ TEST_F(Savecore, NetworkTargetsAreSavedLocally) {
   EXPECT_THAT(machine.said, HasSubstr("SSH=\"a@b\""));
 }
 
-TEST(FinishCapture, RunsTheFailureCommandAsWords) {
+class FinishCapture : public testing::Test {
+ protected:
+  bool finish(bool saved) {
+    return finish_capture(machine.context(), config, saved, [this] {
+      ++reboots;
+      return EPERM;
+    });
+  }
   FakeMachine machine;
-  machine.runner.programs["page"] = [](const auto&) { return ProgramOutcome{}; };
   KdumpConfig config;
+  int reboots = 0;
+};
+
+TEST_F(FinishCapture, RunsTheFailureCommandAsWords) {
+  machine.runner.programs["page"] = [](const auto&) { return ProgramOutcome{}; };
   config.fail_command = "page 'the admin' $(now) ; reboot";
-  finish_capture(machine.context(), config, false);
+  EXPECT_TRUE(finish(false));
   EXPECT_THAT(machine.runner.calls,
               ElementsAre(ElementsAre("/usr/sbin/page", "the admin", "$(now)", ";", "reboot")));
+  EXPECT_EQ(reboots, 0) << "the command decided";
+}
+
+TEST_F(FinishCapture, FailureCommandThatFailsEndsInAReboot) {
+  for (const int status : {1, 127, 128 + 9}) {
+    reboots = 0;
+    machine.runner.programs["page"] = [=](const auto&) { return ProgramOutcome{status, ""}; };
+    config.fail_command = "page";
+    EXPECT_FALSE(finish(false));
+    EXPECT_EQ(reboots, 1);
+    EXPECT_THAT(machine.said,
+                HasSubstr("KDUMP_FAIL_CMD ended with status " + std::to_string(status)));
+  }
+  EXPECT_THAT(machine.said, HasSubstr("\nrebooting\nreboot: Operation not permitted\n"));
+}
+
+TEST_F(FinishCapture, FailureCommandThatIsMissingEndsInAReboot) {
+  config.fail_command = "/nowhere/page";
+  EXPECT_FALSE(finish(false));
+  EXPECT_EQ(reboots, 1);
+}
+
+TEST_F(FinishCapture, SavedDumpEndsInAReboot) {
+  config.fail_command = "page";
+  finish(true);
+  EXPECT_EQ(reboots, 1);
+  EXPECT_THAT(machine.runner.calls, testing::IsEmpty());
 }
 
 class Propagate : public testing::Test {
