@@ -56,6 +56,11 @@ std::string describe_fit(const StatusFacts& facts) {
                      megabytes(facts.needed));
 }
 
+// An image nobody looked at is unknown without a reason.
+bool could_not_be_checked(const Freshness& image) {
+  return image.state == Freshness::State::kUnknown && !image.reasons.empty();
+}
+
 std::string_view freshness_name(Freshness::State state) {
   switch (state) {
     case Freshness::State::kFresh:
@@ -153,6 +158,10 @@ Assessment assess(const StatusFacts& facts) {
     result.reasons.push_back(fmt::format("the image is stale, kdump-config reload renews it: {}",
                                          fmt::join(facts.image.reasons, "; ")));
   }
+  if (could_not_be_checked(facts.image)) {
+    result.reasons.push_back(fmt::format("cannot tell whether the image is fresh: {}",
+                                         fmt::join(facts.image.reasons, "; ")));
+  }
   if (facts.image_newer_than_load) {
     result.reasons.emplace_back(
         "the image on disk is newer than the loaded one; kdump-config reload loads it");
@@ -185,10 +194,11 @@ std::string status_json(const StatusFacts& facts) {
   }
   nlohmann::ordered_json json = {
       {"schema", 1},
-      {"state", assessment.code == kReady      ? "ready"
-                : assessment.code == kNotReady ? "not ready"
-                : !fits(facts)                 ? "does not fit"
-                                               : "stale"},
+      {"state", assessment.code == kReady           ? "ready"
+                : assessment.code == kNotReady      ? "not ready"
+                : !fits(facts)                      ? "does not fit"
+                : could_not_be_checked(facts.image) ? "unknown"
+                                                    : "stale"},
       {"reasons", assessment.reasons},
       {"enabled", facts.state.config.use_kdump},
       {"loaded", facts.state.loaded},

@@ -61,6 +61,24 @@ TEST_F(Status, StaleImageIsReadyWithAReason) {
   EXPECT_EQ(assess(facts()).code, 2);
 }
 
+TEST_F(Status, ImageThatCannotBeCheckedIsReadyWithAReason) {
+  make_ready();
+  machine.runner.programs["kdump-mkinitrd"] = [](const auto&) {
+    return ProgramOutcome{1, "kdump-mkinitrd: /proc/self/mountinfo: Permission denied\n"};
+  };
+  const StatusFacts now = facts();
+  const auto why = AllOf(HasSubstr("cannot tell whether the image is fresh: "),
+                         HasSubstr("/proc/self/mountinfo: Permission denied"));
+  EXPECT_THAT(assess(now).reasons, ElementsAre(why));
+  EXPECT_EQ(assess(now).code, 2);
+  EXPECT_THAT(status_text(now), AllOf(StartsWith("current state   : ready to kdump\n"), why));
+  EXPECT_THAT(show_text(now), why);
+  const auto json = nlohmann::json::parse(status_json(now));
+  EXPECT_EQ(json["state"], "unknown");
+  EXPECT_EQ(json["image"]["state"], "unknown");
+  EXPECT_THAT(json["reasons"].at(0).get<std::string>(), why);
+}
+
 TEST_F(Status, ImageThatDoesNotFitIsReadyWithAReason) {
   make_ready();
   const std::string manifest = std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest";
