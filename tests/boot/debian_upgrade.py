@@ -64,6 +64,9 @@ def purge_old(root, check):
 def purge(root, check):
     debian_root.write(root, "var/lib/kdump/initrd.img-6.1.0-test", "image\n")
     debian_root.write(root, "var/crash/kexec_cmd", "kexec\n")
+    debian_root.write(root, "srv/crash/kexec_cmd", "kexec\n")
+    with open(root / CONFIG, "a", encoding="utf-8") as config:
+        config.write('KDUMP_COREDIR="/srv/crash"\nKDUMP_COREDIR="$(touch /srv/evaluated)"\n')
     chroot(root, "dpkg", "--purge", "kdump-mkinitrd")
     places = ("etc", "lib/systemd", "usr/lib/systemd", "usr/sbin", "usr/share", "var/lib/kdump",
               "var/lib/systemd", "var/crash")
@@ -71,6 +74,26 @@ def purge(root, check):
                   f"find {' '.join(f'/{place}' for place in places)} -path '*kdump*' 2>/dev/null; "
                   "find /var/crash -type f").split()
     check("purge leaves nothing but dumps", left == [f"/{DUMP}"], left)
+    left = list((root / "srv").rglob("*"))
+    check("nor a command in another dump directory, and evaluates nothing",
+          left == [root / "srv/crash"], left)
+
+
+def purge_below_old(root, check):
+    """kdump-tools came back in our place; what it uses is not ours any more."""
+    (old,) = (root / "root").glob("kdump-tools_*.deb")
+    debian_root.install(root, debian_root.package())
+    chroot(root, "dpkg", "--remove", "kdump-mkinitrd")
+    debian_root.install(root, old)
+    used = (CONFIG, "var/lib/kdump/initrd.img-6.1.0-test", "var/crash/kexec_cmd")
+    for path in used[1:]:
+        debian_root.write(root, path, "of kdump-tools\n")
+    enabled = [path.relative_to(root)
+               for path in (root / "etc/systemd/system").glob("*.wants/kdump-tools*")]
+    chroot(root, "dpkg", "--purge", "kdump-mkinitrd")
+    lost = [path for path in (*used, *enabled)
+            if not ((root / path).is_symlink() or (root / path).exists())]
+    check("purge leaves what kdump-tools uses by now", enabled and not lost, lost)
 
 
 def main():
@@ -80,6 +103,7 @@ def main():
     upgrade(root, check)
     purge_old(root, check)
     purge(root, check)
+    purge_below_old(root, check)
     debian_root.remove(root)
     return 1 if check.failed else 0
 
