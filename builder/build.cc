@@ -49,6 +49,14 @@ Result<std::string> read_host_file(const Roots& roots, const std::string& path) 
   return roots.host.read(absolute(path));
 }
 
+// Only the file of the system may be missing: what somebody names has to be there.
+Result<KdumpConfig> configuration(const Options& options, const Roots& roots) {
+  constexpr std::string_view kSystem = "/etc/default/kdump-tools";
+  if (options.config.empty()) return read_kdump_config(roots.machine, kSystem);
+  KD_CHECK(roots.machine.status(options.config));
+  return read_kdump_config(roots.machine, options.config);
+}
+
 Result<MachineFacts> machine_facts(const Options& options, const Roots& roots,
                                    const KdumpConfig& config) {
   if (options.facts.empty()) return gather_machine(roots.machine, config.core_dir);
@@ -67,8 +75,14 @@ std::string manifest_path(const Options& options) { return options.output + ".ma
 
 using Reasons = std::vector<std::string>;
 
+// All that the prediction of memory rests on besides the files and the reservation.
+std::string memory_figures(const Selection& selection, const Facts& facts) {
+  return fmt::format("{}; {} MiB in the machine", describe(selection.kernel_memory),
+                     facts.machine.ram >> 20);
+}
+
 // Why the image on disk has to be built again; empty when it is fresh. No input is held for that:
-// the same inputs and the same reservation lead to the layout of the manifest again.
+// the same inputs, reservation and memory figures lead to the layout of the manifest again.
 Result<Reasons> stale_reasons(const Options& options, const Roots& roots, const Facts& facts,
                               const Selection& selection) {
   const Result<std::string> text = read_host_file(roots, manifest_path(options));
@@ -88,8 +102,20 @@ Result<Reasons> stale_reasons(const Options& options, const Roots& roots, const 
   KD_TRY(const ImagePlan plan, plan_variant(selection, *variant));
   KD_TRY(const std::vector<std::string> digests,
          digest_contents(plan, {roots.machine, roots.kernel, roots.host}));
-  return differences(*before, make_manifest(plan, digests, selection.settings, selection.notes,
-                                            reservation_for(options, facts)));
+  return differences(
+      *before, make_manifest(plan, digests, selection.settings, selection.notes,
+                             reservation_for(options, facts), memory_figures(selection, facts)));
+}
+
+// What is on disk is held against what it was built as.
+Options with_layout_on_disk(Options options, const Roots& roots) {
+  const Result<std::string> text = read_host_file(roots, manifest_path(options));
+  const Result<Manifest> manifest = text ? manifest_from_json(*text) : tl::unexpected(text.error());
+  if (manifest && options.variant.empty() &&
+      std::ranges::find(kVariants, manifest->variant, &Variant::name) != kVariants.end()) {
+    options.variant = manifest->variant;
+  }
+  return options;
 }
 
 Result<Outcome> check(const Options& options, const Roots& roots, const Facts& facts,
@@ -188,8 +214,9 @@ Result<void> write_unpacked_size(const Options& options, std::uint64_t bytes) {
 
 // The image is published before its manifest: a crash between the two leaves a new image with an
 // old manifest, which the next run finds stale.
-Result<Outcome> write_image_and_manifest(const Options& options, const Selection& selection,
-                                         Candidate candidate, Progress& progress) {
+Result<Outcome> write_image_and_manifest(const Options& options, const Facts& facts,
+                                         const Selection& selection, Candidate candidate,
+                                         Progress& progress) {
   progress.step("packing, compressing and verifying");
   KD_TRY(const std::string image,
          make_image(candidate.plan, candidate.entries, selection.settings));
@@ -199,8 +226,9 @@ Result<Outcome> write_image_and_manifest(const Options& options, const Selection
   progress.step("writing");
   KD_TRY(AtomicFile image_file, AtomicFile::create(options.output));
   KD_CHECK(write_file(image_file, image));
-  Manifest manifest = make_manifest(candidate.plan, candidate.digests, selection.settings,
-                                    selection.notes, candidate.reservation);
+  Manifest manifest =
+      make_manifest(candidate.plan, candidate.digests, selection.settings, selection.notes,
+                    candidate.reservation, memory_figures(selection, facts));
   manifest.needed = report.fit.needed;
   manifest.image_digest = digest(image);
   manifest.image_size = image.size();
@@ -252,7 +280,8 @@ Result<Outcome> make_image_and_answer(const Options& options, const Roots& roots
   std::optional<FileLock> lock;
   bool fresh = false;
   if (writes_image(options)) {
-    KD_TRY(lock, FileLock::acquire(options.output));
+    KD_TRY(FileLock held, FileLock::acquire_beside(options.output));
+    lock.emplace(std::move(held));
     if (!options.force) {
       KD_TRY(const Reasons reasons, stale_reasons(options, roots, facts, selection));
       fresh = reasons.empty();
@@ -261,7 +290,9 @@ Result<Outcome> make_image_and_answer(const Options& options, const Roots& roots
   // An image that does not fit may have been built before somebody was strict.
   if (fresh && !options.strict) return not_built_again(options);
   progress.step("choosing a layout that fits");
-  KD_TRY(Candidate candidate, choose_variant(options, roots, facts, selection));
+  KD_TRY(Candidate candidate,
+         choose_variant(options.verify ? with_layout_on_disk(options, roots) : options, roots,
+                        facts, selection));
   if (fresh) {
     KD_TRY(const FileStatus image, roots.host.status(absolute(options.output)));
     candidate.model.image_size = image.size;
@@ -272,7 +303,7 @@ Result<Outcome> make_image_and_answer(const Options& options, const Roots& roots
   if (answered) return std::move(*answered);
 
   // From here on nothing is decided.
-  return write_image_and_manifest(options, selection, std::move(candidate), progress);
+  return write_image_and_manifest(options, facts, selection, std::move(candidate), progress);
 }
 
 }  // namespace
@@ -287,7 +318,7 @@ Result<Outcome> build(const Options& options) {
   KD_TRY(RootedReader host_root, RootedReader::open("/"));
   const Roots roots{std::move(machine_root), std::move(kernel_root), std::move(host_root)};
   Facts facts;
-  KD_TRY(facts.config, read_kdump_config(roots.machine, options.config));
+  KD_TRY(facts.config, configuration(options, roots));
   KD_TRY(facts.additions, additions_of(options, roots));
   KD_TRY(facts.machine, machine_facts(options, roots, facts.config));
   if (!options.record.empty()) return record(options, facts.machine);

@@ -61,8 +61,12 @@ void describe(CLI::App& app, Options& options) {
   app.add_flag("--check", options.check, "exit 0 when the image is fresh, 10 when stale");
   app.add_flag("--force", options.force, "build even when the image is fresh");
   app.add_flag("--verify", options.verify, "prove that the existing image holds what it should");
-  app.add_flag("--boot-test", options.boot_test,
-               "crash a machine in QEMU and tell whether the image saves its dump");
+  CLI::Option* const boot_test =
+      app.add_flag("--boot-test", options.boot_test,
+                   "crash a machine in QEMU and tell whether the image saves its dump");
+  for (const char* other : {"--record", "--dry-run", "--list", "--why", "--check", "--verify"}) {
+    boot_test->excludes(app.get_option(other));
+  }
   app.add_flag("-v,--verbose", options.verbose, "say each step and its time");
   app.add_flag("-q,--quiet", options.quiet, "print only errors");
 }

@@ -15,7 +15,7 @@ struct Options {
   std::string version;
   std::string output;   // default: /var/lib/kdump/initrd.img-VERSION
   std::string confdir;  // initramfs-tools style; empty: none
-  std::string config = "/etc/default/kdump-tools";
+  std::string config;   // below the sysroot; empty: /etc/default/kdump-tools, which may be missing
   std::string sysroot = "/";
   std::string kernel_root;  // empty: sysroot
   std::string facts;        // a recorded machine in place of the live one

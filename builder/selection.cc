@@ -97,6 +97,8 @@ Result<Selection> select_inputs(const Options& options, const Roots& roots, cons
       capture_command_line(command_line_inputs(facts.machine, facts.config, facts.kernel.version))
           .text;
 
+  selection.kernel_memory = memory_of_kernel(options, roots, facts);
+
   PlanInput& input = selection.input;
   input.kernel = facts.kernel.version;
   KD_TRY(std::vector<std::string> sysctls, read_sysctl_conf(roots.machine));
@@ -151,7 +153,7 @@ Result<Candidate> choose_variant(const Options& options, const Roots& roots, con
                        .files = file_sizes(candidate.plan, candidate.entries),
                        .image_size = 0,
                        .compression = selection.settings.compression,
-                       .kernel = memory_of_kernel(options, roots, facts),
+                       .kernel = selection.kernel_memory,
                        .ram = facts.machine.ram};
     candidate.model.image_size = estimate_image_size(candidate.model);
     if (candidate.reservation == 0) break;

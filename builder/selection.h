@@ -40,6 +40,7 @@ struct Selection {
   PlanInput input;
   ImageSettings settings;
   std::string command_line;  // of the capture kernel
+  KernelMemory kernel_memory;
   std::vector<std::string> notes;
 };
 Result<Selection> select_inputs(const Options& options, const Roots& roots, const Facts& facts);

@@ -32,10 +32,9 @@ Result<std::string> writable_path(const Context& context, const std::string& pat
   return root + path;
 }
 
-// One load, hook or hotplug event at a time. /run/kdump belongs to root, so nobody else can hold
-// the lock.
+// One load, hook or hotplug event at a time.
 Result<FileLock> lock(const Context& context) {
-  KD_TRY(const std::string path, writable_path(context, std::string(kLoadedMark)));
+  KD_TRY(const std::string path, writable_path(context, std::string(kLockFile)));
   return FileLock::acquire(path);
 }
 

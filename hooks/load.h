@@ -58,6 +58,7 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
 Result<void> build(const Context& context, const std::string& version, const std::string& facts);
 
 // When the crash kernel was loaded; the modification time of this file.
+inline constexpr std::string_view kLockFile = "/run/kdump/lock";
 inline constexpr std::string_view kLoadedMark = "/run/kdump/loaded";
 
 }  // namespace kd

@@ -6,14 +6,19 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace kd {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A build takes seconds; a load beside it a minute in an emulated machine.
+constexpr std::chrono::seconds kLongestWait{300};
 
 fs::path directory_of(const std::string& path) {
   const fs::path parent = fs::path(path).parent_path();
@@ -81,14 +86,44 @@ Result<void> AtomicFile::publish() {
   return {};
 }
 
-Result<FileLock> FileLock::acquire(const std::string& path) {
-  const std::string directory = directory_of(path).string();
-  Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return fail_errno(errno, directory);
-  while (::flock(fd.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return fail_errno(errno, directory);
+Result<Fd> FileLock::lock(const std::string& file) {
+  const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
+  for (;;) {
+    Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd.valid()) return fail_errno(errno, file);
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, file);
+      if (std::chrono::steady_clock::now() > deadline) {
+        return fail(ErrorKind::kFailed,
+                    "{}: another process holds this lock for {} s; end it (lsof shows which)", file,
+                    kLongestWait.count());
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    // The last holder may have removed the file while we waited for it.
+    struct stat opened {
+    }, named{};
+    if (::fstat(fd.get(), &opened) == 0 && ::lstat(file.c_str(), &named) == 0 &&
+        opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) {
+      return fd;
+    }
   }
-  return FileLock(std::move(fd));
+}
+
+Result<FileLock> FileLock::acquire(const std::string& lock_file) {
+  KD_TRY(Fd fd, lock(lock_file));
+  return FileLock(std::move(fd), "");
+}
+
+Result<FileLock> FileLock::acquire_beside(const std::string& path) {
+  const std::string name = "." + fs::path(path).filename().string() + ".lock";
+  std::string lock_file = (directory_of(path) / name).string();
+  KD_TRY(Fd fd, lock(lock_file));
+  return FileLock(std::move(fd), std::move(lock_file));
+}
+
+FileLock::~FileLock() {
+  if (!remove_.empty()) ::unlink(remove_.c_str());
 }
 
 }  // namespace kd

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "builder/base/fd.h"
 #include "builder/base/result.h"
@@ -49,15 +50,25 @@ class AtomicFile final : public FileSink {
   std::string temporary_;  // empty: nothing to remove
 };
 
-// An exclusive flock(2) on the directory of PATH, held while the object lives: builders of images
-// in one directory take turns, and no lock file is left behind. Waits for another holder.
+// An exclusive flock(2) on a file of its own, held while the object lives. The file has mode 0600:
+// a lock on anything that others can open could be held by anybody for ever. Waits five minutes for
+// another holder at most.
 class FileLock {
  public:
-  static Result<FileLock> acquire(const std::string& path);
+  // A lock file that stays, for flock(1) as well.
+  static Result<FileLock> acquire(const std::string& lock_file);
+  // For those who write PATH, with a lock file beside it that is gone afterwards.
+  static Result<FileLock> acquire_beside(const std::string& path);
+  ~FileLock();
+  FileLock(FileLock&& other) noexcept
+      : fd_(std::move(other.fd_)), remove_(std::exchange(other.remove_, {})) {}
+  FileLock& operator=(FileLock&& other) = delete;
 
  private:
-  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  FileLock(Fd fd, std::string remove) : fd_(std::move(fd)), remove_(std::move(remove)) {}
+  static Result<Fd> lock(const std::string& file);
   Fd fd_;
+  std::string remove_;  // empty: nothing
 };
 
 }  // namespace kd

@@ -21,4 +21,7 @@ struct KernelMemory {
 // that was not measured gets the largest measured row of the profile.
 KernelMemory kernel_memory(std::string_view version, std::string_view profile);
 
+// The figures in whole MiB and where they come from, for people.
+std::string describe(const KernelMemory& memory);
+
 }  // namespace kd

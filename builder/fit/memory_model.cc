@@ -20,6 +20,9 @@ constexpr std::uint64_t kMakedumpfile = 3 * kMiB;
 // makedumpfile keeps two bitmaps of one bit a page and stops at 4 MiB each (makedumpfile.c,
 // calculate_cyclic_buffer_size).
 constexpr std::uint64_t kLargestBitmap = 4 * kMiB;
+// The watermark below which only atomic allocations go, 0.5 MiB in a small memory, and pages in
+// per-CPU lists, as much again.
+constexpr std::uint64_t kKeptFree = 1 * kMiB;
 // Journal, superblock and pages on their way to the disk, below which write-back stalls.
 constexpr std::uint64_t kFileSystem = 2 * kMiB;
 // Code, data and relocations that stay of a module are about half of its file: symbols, unwind
@@ -27,6 +30,14 @@ constexpr std::uint64_t kFileSystem = 2 * kMiB;
 constexpr std::uint64_t kModuleShare = 2;
 
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+std::uint64_t largest_module(const ModelInput& input) {
+  std::uint64_t bytes = 0;
+  for (const FileSize& file : input.files) {
+    if (file.module) bytes = std::max(bytes, pages(file.bytes));
+  }
+  return bytes;
+}
 
 std::uint64_t decoder(const ModelInput& input) {
   const bool compressed = !input.variant.packed && input.compression.codec != cpio::Codec::kNone;
@@ -93,6 +104,11 @@ std::uint64_t estimate_image_size(const ModelInput& input) {
   return (sum(input, true) + sum(input, false)) * percent_left(input) / 100 * kMargin / 100;
 }
 
+const Peak& Fit::largest() const {
+  const auto all = peaks();
+  return **std::ranges::max_element(all, {}, [](const Peak* peak) { return peak->total(); });
+}
+
 Fit predict(const ModelInput& input) {
   Fit fit;
   fit.unpack = {.name = "unpacking",
@@ -100,6 +116,16 @@ Fit predict(const ModelInput& input) {
                           {"initrd", pages(input.image_size), "the file"},
                           {"unpacked files", unpacked(input), "the plan, in pages"},
                           {"decoder", decoder(input), "window and buffers"}}};
+  // A packed module is unpacked for the kernel, which makes its own copy as it does of any other.
+  const std::uint64_t copies = largest_module(input) * (input.variant.packed ? 2 : 1);
+  fit.load = {
+      .name = "loading modules",
+      .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
+                {"unpacked files", unpacked(input), "the plan, in pages"},
+                {"modules", sum(input, true) / kModuleShare, "half of their files"},
+                {"largest module", copies,
+                 input.variant.packed ? "unpacked, and the kernel's copy" : "the kernel's copy"},
+                {"kept free", kKeptFree, "watermark and per-CPU lists"}}};
   const std::uint64_t bitmap = std::min(input.ram / kPage / 8, kLargestBitmap);
   fit.capture = {
       .name = "capturing",
@@ -113,7 +139,7 @@ Fit predict(const ModelInput& input) {
     fit.capture.terms.push_back(
         {"all else", input.kernel.measured_peak - known, input.kernel.source});
   }
-  fit.needed = (fit.larger().total() + kMiB - 1) / kMiB * kMiB;
+  fit.needed = (fit.largest().total() + kMiB - 1) / kMiB * kMiB;
   return fit;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// How much memory a capture takes, before it happens. Pure. Two moments decide: while the kernel
-// unpacks the initrd (its own init memory is not freed yet), and while makedumpfile runs.
+// How much memory a capture takes, before it happens. Pure. Three moments can decide: while the
+// kernel unpacks the initrd (its own init memory is not freed yet), while init loads the largest
+// module, and while makedumpfile runs.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,12 +48,10 @@ struct ModelInput {
 [[nodiscard]] std::uint64_t estimate_image_size(const ModelInput& input);
 
 struct Fit {
-  Peak unpack;
-  Peak capture;
+  Peak unpack, load, capture;
   std::uint64_t needed = 0;  // smallest reservation in bytes, a multiple of 1 MiB
-  [[nodiscard]] const Peak& larger() const {
-    return unpack.total() >= capture.total() ? unpack : capture;
-  }
+  [[nodiscard]] std::array<const Peak*, 3> peaks() const { return {&unpack, &load, &capture}; }
+  [[nodiscard]] const Peak& largest() const;
 };
 
 [[nodiscard]] Fit predict(const ModelInput& input);

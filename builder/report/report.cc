@@ -45,7 +45,7 @@ double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20);
 // One line a term with the running sum; what the sum reaches is the peak.
 std::string waterfall(const Peak& peak, bool decides) {
   std::string text = fmt::format("\n  {:<26} {:>6} {:>6}  {}\n", "memory while " + peak.name, "MiB",
-                                 "sum", decides ? "the larger peak, it decides" : "");
+                                 "sum", decides ? "the largest peak, it decides" : "");
   while (text[text.size() - 2] == ' ') text.erase(text.size() - 2, 1);
   std::uint64_t sum = 0;
   for (const Term& term : peak.terms) {
@@ -110,12 +110,9 @@ std::string report_text(const Report& report, Detail detail) {
     text += fmt::format("  {:<10} {:>5} {:>10}  {}, {:.2f} s\n", "image", 1,
                         kilobytes(report.compressed_size), report.compression, report.seconds);
   }
-  const bool unpack_decides = &report.fit.larger() == &report.fit.unpack;
-  if (detail == Detail::kFull || unpack_decides) {
-    text += waterfall(report.fit.unpack, unpack_decides);
-  }
-  if (detail == Detail::kFull || !unpack_decides) {
-    text += waterfall(report.fit.capture, !unpack_decides);
+  for (const Peak* peak : report.fit.peaks()) {
+    const bool decides = peak == &report.fit.largest();
+    if (decides || detail == Detail::kFull) text += waterfall(*peak, decides);
   }
   text += fmt::format("  {}\n\n  largest:", report.verdict);
   for (const ReportEntry* entry : largest(report)) {
@@ -138,6 +135,8 @@ std::string report_json(const Report& report) {
   for (const ReportEntry& entry : report.entries) {
     entries.push_back({{"path", entry.path}, {"bytes", entry.size}, {"reason", entry.reason}});
   }
+  Json peaks = Json::array();
+  for (const Peak* peak : report.fit.peaks()) peaks.push_back(peak_json(*peak));
   const Json json = {
       {"kernel", report.kernel},
       {"target", report.target},
@@ -155,8 +154,8 @@ std::string report_json(const Report& report) {
         {"fits",
          report.reservation == 0 ? Json(nullptr) : Json(report.fit.needed <= report.reservation)},
         {"verdict", report.verdict},
-        {"decides", report.fit.larger().name},
-        {"peaks", {peak_json(report.fit.unpack), peak_json(report.fit.capture)}}}},
+        {"decides", report.fit.largest().name},
+        {"peaks", std::move(peaks)}}},
       {"notes", report.notes},
       {"entries", std::move(entries)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -90,7 +90,10 @@ Result<void> verify_image(std::string_view image, const ImagePlan& plan,
   KD_TRY(const std::vector<cpio::SegmentContent> segments, cpio::read_image(image));
   std::map<std::string_view, const cpio::Entry*> found;
   for (const cpio::SegmentContent& segment : segments) {
-    for (const cpio::Entry& entry : segment.entries) found[entry.path] = &entry;
+    for (const cpio::Entry& entry : segment.entries) {
+      if (found.emplace(entry.path, &entry).second) continue;
+      return fail(ErrorKind::kFailed, "verification: {} is in the image twice", entry.path);
+    }
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const cpio::Entry& expected = entries[i];
@@ -105,6 +108,11 @@ Result<void> verify_image(std::string_view image, const ImagePlan& plan,
     if (in_image->second->mode != expected.mode || data != expected.data) {
       return fail(ErrorKind::kFailed, "verification: {} differs in the image", expected.path);
     }
+    found.erase(in_image);
+  }
+  for (const auto& [path, entry] : found) {
+    if (S_ISDIR(entry->mode)) continue;  // the archive adds what leads to a file
+    return fail(ErrorKind::kFailed, "verification: {} does not belong into the image", path);
   }
   return {};
 }

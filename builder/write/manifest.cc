@@ -67,13 +67,14 @@ class ObjectReader {
 
 Manifest make_manifest(const ImagePlan& plan, const std::vector<std::string>& digests,
                        const ImageSettings& settings, std::vector<std::string> decisions,
-                       std::uint64_t reservation) {
+                       std::uint64_t reservation, std::string memory) {
   Manifest manifest{.tool = KD_VERSION,
                     .kernel = plan.kernel,
                     .target = plan.target.description,
                     .settings = settings_text(settings),
                     .variant = std::string(plan.variant.name),
                     .reservation = reservation,
+                    .memory = std::move(memory),
                     .decisions = std::move(decisions),
                     .inputs = {},
                     .image_digest = {}};
@@ -99,8 +100,9 @@ std::string manifest_to_json(const Manifest& manifest) {
                      {"kernel", manifest.kernel},           {"target", manifest.target},
                      {"settings", manifest.settings},       {"variant", manifest.variant},
                      {"reservation", manifest.reservation}, {"needed", manifest.needed},
-                     {"decisions", manifest.decisions},     {"image_xxh3", manifest.image_digest},
-                     {"image_size", manifest.image_size},   {"inputs", std::move(inputs)}};
+                     {"memory", manifest.memory},           {"decisions", manifest.decisions},
+                     {"image_xxh3", manifest.image_digest}, {"image_size", manifest.image_size},
+                     {"inputs", std::move(inputs)}};
   // File names may hold any byte but zero.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -124,6 +126,7 @@ Result<Manifest> manifest_from_json(std::string_view text) {
   reader.read("variant", manifest.variant);
   reader.read("reservation", manifest.reservation);
   reader.read("needed", manifest.needed);
+  reader.read("memory", manifest.memory);
   reader.read("decisions", manifest.decisions);
   reader.read("image_xxh3", manifest.image_digest);
   reader.read("image_size", manifest.image_size);
@@ -158,6 +161,7 @@ std::vector<std::string> differences(const Manifest& old_manifest, const Manifes
   compare("image settings", old_manifest.settings, now.settings);
   compare("layout", old_manifest.variant, now.variant);
   compare("reservation", megabytes(old_manifest.reservation), megabytes(now.reservation));
+  compare("memory figures", old_manifest.memory, now.memory);
   if (old_manifest.decisions != now.decisions) {
     reasons.push_back(fmt::format(
         "decisions: now {}",

@@ -30,6 +30,7 @@ struct Manifest {
   std::string settings;                // compression, level, window, mtime
   std::string variant;                 // name of the layout
   std::uint64_t reservation = 0;       // bytes the layout was chosen for; 0: unknown
+  std::string memory;                  // what the prediction rests on
   std::uint64_t needed = 0;            // bytes of the smallest reservation that fits the image
   std::vector<std::string> decisions;  // what was left out or replaced, and why
   std::vector<ManifestInput> inputs;   // sorted by path
@@ -42,7 +43,7 @@ struct Manifest {
 // of digest_contents().
 Manifest make_manifest(const ImagePlan& plan, const std::vector<std::string>& digests,
                        const ImageSettings& settings, std::vector<std::string> decisions,
-                       std::uint64_t reservation);
+                       std::uint64_t reservation, std::string memory);
 
 std::string manifest_to_json(const Manifest& manifest);
 // Strict: names the JSON path of what is missing or of the wrong type.

@@ -188,16 +188,39 @@ TEST(AtomicFile, MissingDirectoryIsNamed) {
 
 TEST(FileLock, IsHeldWhileTheObjectLives) {
   const TemporaryDirectory directory;
+  const std::string path = directory.path("lock");
   const auto is_locked = [&] {
-    const Fd other(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Fd other(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     return ::flock(other.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   };
   {
-    const FileLock lock = FileLock::acquire(directory.path("file")).value();
+    const FileLock lock = FileLock::acquire(path).value();
     EXPECT_TRUE(is_locked());
   }
   EXPECT_FALSE(is_locked());
-  EXPECT_THAT(directory.names(), testing::IsEmpty());  // a lock leaves nothing behind
+}
+
+TEST(FileLock, CannotBeTakenByOthersThanItsOwner) {
+  const TemporaryDirectory directory;
+  const FileLock lock = FileLock::acquire(directory.path("lock")).value();
+  EXPECT_EQ(std::filesystem::status(directory.path("lock")).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(FileLock, BesideAFileLeavesNothingBehind) {
+  const TemporaryDirectory directory;
+  {
+    const FileLock lock = FileLock::acquire_beside(directory.path("file")).value();
+    EXPECT_THAT(directory.names(), testing::ElementsAre(".file.lock"));
+  }
+  EXPECT_THAT(directory.names(), testing::IsEmpty());
+}
+
+TEST(FileLock, DoesNotFollowALink) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink("elsewhere", directory.path("lock"));
+  EXPECT_FALSE(FileLock::acquire(directory.path("lock")));
+  EXPECT_FALSE(std::filesystem::exists(directory.path("elsewhere")));
 }
 
 TEST(FileLock, LetsOneInAtATime) {
@@ -208,7 +231,7 @@ TEST(FileLock, LetsOneInAtATime) {
   for (std::size_t i = 0; i < threads.size(); ++i) {
     threads[i] = std::thread([&, i] {
       for (int round = 0; round < 50; ++round) {
-        const Result<FileLock> lock = FileLock::acquire(directory.path("count"));
+        const Result<FileLock> lock = FileLock::acquire_beside(directory.path("count"));
         if (!lock) failed[i] = true;
         directory.write("count", std::to_string(std::stoi(directory.read("count")) + 1));
       }
@@ -221,7 +244,7 @@ TEST(FileLock, LetsOneInAtATime) {
 
 TEST(FileLock, NeedsTheDirectory) {
   const TemporaryDirectory directory;
-  const Result<FileLock> lock = FileLock::acquire(directory.path("none/file"));
+  const Result<FileLock> lock = FileLock::acquire_beside(directory.path("none/file"));
   ASSERT_FALSE(lock);
   EXPECT_EQ(lock.error().system_error, std::errc::no_such_file_or_directory);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "builder/fit/measurement.h"
 #include "cpio/image.h"
 #include "tests/cli/build_fixture.h"
 
@@ -102,6 +103,18 @@ TEST_F(BuildTest, CheckSaysWhyAnImageIsStale) {
   use_machine(moved);
   EXPECT_EQ(build({"--check"}).exit_code, 10);
   use_machine(virtio_machine());
+
+  // What a boot test told changes the prediction, and with it what layout would be taken.
+  const Measurement measured{.kernel = kernel_.version,
+                             .profile = "tuned",
+                             .origin = "a boot test",
+                             .date = "2026-11-23",
+                             .kernel_bytes = std::uint64_t{80} << 20,
+                             .peak_bytes = std::uint64_t{90} << 20};
+  write_text(boot_test_path(image()), measurement_to_json(measured));
+  EXPECT_THAT(build({"--check"}).out, HasSubstr("memory figures"));
+  fs::remove(boot_test_path(image()));
+  EXPECT_EQ(build({"--check"}).exit_code, 0);
 
   write_text(image(), "overwritten");
   EXPECT_EQ(build({"--check"}).exit_code, 10);
@@ -209,7 +222,7 @@ TEST_F(BuildTest, PackedImageIsListedByOtherToolsAndVerifies) {
   ASSERT_EQ(build({"--variant", "packed"}).exit_code, 0);
   EXPECT_THAT(run({"bsdtar", "-tf", image()}).out, HasSubstr("lib/modules/ext4.ko.xz"));
   EXPECT_EQ(run({"sh", "-c", "cpio -t --quiet <" + image()}).exit_code, 0);
-  EXPECT_EQ(build({"--variant", "packed", "--verify"}).exit_code, 0);
+  EXPECT_EQ(build({"--verify"}).exit_code, 0) << "as the layout it was built with";
   EXPECT_EQ(build({"--variant", "packed", "--check"}).exit_code, 0);
 }
 
@@ -233,6 +246,12 @@ TEST_F(BuildTest, UnsupportedTargetIsExitThree) {
 TEST_F(BuildTest, BadInputIsAClearErrorAndNoFile) {
   EXPECT_EQ(run({KD_MKINITRD}).exit_code, 2);
   EXPECT_EQ(run({KD_MKINITRD, "--no-such-option", "1"}).exit_code, 2);
+  EXPECT_EQ(build({"--boot-test", "--list"}).exit_code, 2);
+  fs::remove(config());
+  const RunResult without = build();
+  EXPECT_EQ(without.exit_code, 1);
+  EXPECT_THAT(without.err, HasSubstr(config())) << "a file that was named has to be there";
+  write_text(config(), "USE_KDUMP=1\n");
   EXPECT_EQ(build({"-c", "brotli"}).exit_code, 2);
   write_text(config(), "KDUMP_COREDIR=$(reboot)\n");
   const RunResult substitution = build();
