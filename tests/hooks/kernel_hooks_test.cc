@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "builder/base/atomic_file.h"
 #include "builder/base/runner.h"
 #include "tests/base/temporary_directory.h"
 
@@ -33,19 +34,24 @@ class KernelHook : public testing::Test {
   explicit KernelHook(const std::string& script) {
     std::ifstream file(std::string(KD_SOURCE_DIR) + "/hooks/" + script);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    for (const char* directory : {"/lib/modules/", "/var/lib/kdump", "/etc/kdump/"}) {
+    for (const char* directory : {"/lib/modules/", "/var/lib/kdump", "/etc/kdump/", "/run/kdump"}) {
       replace_all(text, directory, root.path() + directory);
     }
     root.write("hook", text);
     std::filesystem::create_directories(root.path("var/lib/kdump"));
     std::filesystem::create_directories(root.path("bin"));
-    std::filesystem::create_symlink("/usr/bin/rm", root.path("bin/rm"));
-    std::filesystem::create_symlink("/usr/bin/readlink", root.path("bin/readlink"));
+    std::filesystem::create_directories(root.path("run"));
+    for (const char* program : {"rm", "readlink", "mkdir", "flock"}) {
+      std::filesystem::create_symlink(std::string("/usr/bin/") + program,
+                                      root.path(std::string("bin/") + program));
+    }
     install(kVersion);
     stub("kdump-config", "echo \"$@\" >>" + root.path("calls"));
     stub("ischroot", "exit 1");
   }
   void stub(const std::string& name, const std::string& body) {
+    // A link leads to the program of this machine, and would be written through.
+    std::filesystem::remove(root.path("bin/" + name));
     root.write("bin/" + name, "#!/bin/sh\n" + body + "\n");
     std::filesystem::permissions(root.path("bin/" + name), std::filesystem::perms(0755));
   }
@@ -254,6 +260,36 @@ TEST_F(Postrm, NeverFails) {
   EXPECT_EQ(run({"9.9.9"}).status, 0);
   std::filesystem::remove_all(root.path("var/lib/kdump"));
   EXPECT_EQ(run({kVersion}).status, 0);
+}
+
+TEST_F(Postrm, WaitsForTheLockOfKdumpConfig) {
+  std::filesystem::create_directory(root.path("run/kdump"));
+  const Result<FileLock> held = FileLock::acquire(root.path("run/kdump/lock"));
+  ASSERT_TRUE(held.has_value());
+  // Nobody waits five minutes in a test.
+  stub("flock", "[ \"$1 $2 $3\" = '-w 300 9' ] && exec /usr/bin/flock -w 0 9");
+  const ProgramOutcome outcome = run({kVersion});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("kdump-config holds " + root.path("run/kdump/lock")));
+  EXPECT_EQ(left().size(), 15U);
+}
+
+TEST_F(Postrm, LockIsForRootOnly) {
+  using std::filesystem::perms;
+  run({kVersion});
+  const auto mode = [&](const char* path) {
+    return std::filesystem::status(root.path(path)).permissions();
+  };
+  EXPECT_EQ(mode("run/kdump"), perms::owner_all);
+  EXPECT_EQ(mode("run/kdump/lock"), perms::owner_read | perms::owner_write);
+}
+
+TEST_F(Postrm, WithoutAPlaceForTheLockTheFilesStay) {
+  root.write("run/kdump", "a file in its place");
+  const ProgramOutcome outcome = run({kVersion});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("W: kdump-tools: files of"));
+  EXPECT_EQ(left().size(), 15U);
 }
 
 TEST_F(Postrm, KernelWithoutInitrdIsSkipped) {
