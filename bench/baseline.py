@@ -12,6 +12,9 @@ from machines import MACHINES
 PATH = pathlib.Path(__file__).resolve().parent / "baseline.json"
 VARIANTS = ("whole", "packed")
 LIMIT = 1.02
+# What a build of the comparison's default image may take at most.
+BUDGET = {"image_bytes": 2_200_000, "unpacked_bytes": 7_000_000, "processes": 0,
+          "peak_kib": 60_000_000 // 1024}
 UNITS = {"image_bytes": "bytes", "need_kib": "KiB of reservation"}
 
 
@@ -43,6 +46,12 @@ def compare(recorded, now):
                 problems.append(f"{name}: {now[name][key]} {unit}, {(ratio - 1) * 100:.1f} % above "
                                 f"the {before[key]} of {before['kernel']}")
     return problems
+
+
+def over_budget(builder):
+    """What of one builder's figures is beyond BUDGET."""
+    return [f"{builder['name']}: {key} is {builder[key]}, at most {most} wanted"
+            for key, most in BUDGET.items() if builder[key] > most]
 
 
 def read():

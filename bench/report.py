@@ -27,6 +27,7 @@ METRICS = (
     Metric("image_bytes", "image", bytes_text),
     Metric("unpacked_bytes", "unpacked", bytes_text),
     Metric("seconds", "build time", seconds_text),
+    Metric("check_seconds", "to tell that an image is fresh", lambda v: f"{v * 1000:.0f} ms"),
     Metric("saved_seconds", "panic to saved", lambda v: f"{v:.0f} s"),
     Metric("processes", "child processes of a build", str),
     Metric("peak_kib", "peak memory of a build", lambda v: f"{v / 1024:.0f} MiB"),

@@ -75,6 +75,8 @@ def minimum(setup, image, works, guess):
     size = guess + step
     while boots(setup, image, works, size) == first:
         size += step
+        if not 32 <= size <= 1024:
+            raise SystemExit(f"{setup}: {'works' if first else 'fails'} even with {size - step}M")
     low, high = sorted((size, size - step))
     while high - low > 1:
         middle = (low + high) // 2

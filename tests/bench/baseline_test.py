@@ -45,6 +45,17 @@ class Baseline(unittest.TestCase):
         self.assertEqual(set(baseline.read()), expected)
 
 
+class Budget(unittest.TestCase):
+    WITHIN = {"name": "ours", **baseline.BUDGET}
+
+    def test_the_limits_themselves_pass(self):
+        self.assertEqual(baseline.over_budget(self.WITHIN), [])
+
+    def test_a_child_process_is_too_much(self):
+        (problem,) = baseline.over_budget({**self.WITHIN, "processes": 1})
+        self.assertIn("ours: processes is 1, at most 0", problem)
+
+
 class Smallest(unittest.TestCase):
     def test_it_is_found_inside_below_and_above_the_bracket(self):
         for least in range(60, 140):
