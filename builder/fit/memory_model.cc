@@ -15,6 +15,8 @@ constexpr std::uint64_t kEntryCost = 1024;
 // What decoding allocates besides the window: contexts, literals, input and output buffers of
 // lib/decompress_*.c.
 constexpr std::uint64_t kDecoderCost = 256 << 10;
+// lib/decompress_unlz4.c allocates the largest block that lz4 may have, whatever is in the file.
+constexpr std::uint64_t kLz4Block = 8 * kMiB;
 // makedumpfile 1.7 has a resident size of 3.1 MiB for 1 GiB of memory, most of it private.
 constexpr std::uint64_t kMakedumpfile = 3 * kMiB;
 // makedumpfile keeps two bitmaps of one bit a page and stops at 4 MiB each (makedumpfile.c,
@@ -42,9 +44,17 @@ std::uint64_t largest_module(const ModelInput& input) {
 std::uint64_t decoder(const ModelInput& input) {
   const bool compressed = !input.variant.packed && input.compression.codec != cpio::Codec::kNone;
   if (!compressed) return 0;
-  const bool has_window =
-      input.compression.codec == cpio::Codec::kZstd || input.compression.codec == cpio::Codec::kXz;
-  return kDecoderCost + (has_window ? std::uint64_t{1} << input.compression.window_log : 0);
+  switch (input.compression.codec) {
+    case cpio::Codec::kZstd:
+    case cpio::Codec::kXz:
+      return kDecoderCost + (std::uint64_t{1} << input.compression.window_log);
+    case cpio::Codec::kLz4:
+      return kLz4Block;
+    case cpio::Codec::kGzip:
+    case cpio::Codec::kNone:
+      break;
+  }
+  return kDecoderCost;
 }
 
 // What lies in the ramfs once the kernel has unpacked the initrd.
