@@ -79,7 +79,8 @@ Result<int> run_savecore(const Context& context, const Arguments& arguments) {
     context.say(config.error().message + "; using the defaults");
     config = kd::KdumpConfig{};
   }
-  const Result<void> saved = kd::savecore(context, *config);
+  const Result<void> saved =
+      kd::savecore(context, *config, {.restart_when_stuck = arguments.finish});
   if (!saved) context.say(saved.error().message);
   if (arguments.finish) return finish_capture(context, *config, saved.has_value()) ? 0 : 1;
   return saved ? 0 : 1;

@@ -14,6 +14,7 @@
 
 #include "builder/base/fd.h"
 #include "builder/init/capture.h"
+#include "builder/init/child.h"
 #include "builder/init/dump_directory.h"
 #include "builder/init/linux_system.h"
 #include "hooks/image.h"
@@ -28,12 +29,60 @@ struct Compressor {
 constexpr Compressor kCompressors[] = {
     {"bzip2", ".bz2"}, {"gzip", ".gz"}, {"lz4", ".lz4"}, {"xz", ".xz"}};
 
+// For run_pipeline(): whether `file` has not grown for the time a program of the image's init would
+// be given.
+class StallWatch {
+ public:
+  StallWatch(std::string file, std::uint32_t timeout_seconds, kdinit::Ticker& ticker)
+      : file_(std::move(file)),
+        timeout_seconds_(timeout_seconds),
+        watch_(kdinit::boot_time_ms(), timeout_seconds),
+        ticker_(ticker) {}
+  bool give_up() {
+    ticker_.tick();
+    const std::uint64_t size = kdinit::size_of(file_.c_str());
+    stalled_ = timeout_seconds_ > 0 && watch_.stalled(kdinit::boot_time_ms(), size);
+    return stalled_;
+  }
+  [[nodiscard]] bool stalled() const { return stalled_; }
+
+ private:
+  std::string file_;
+  std::uint32_t timeout_seconds_;
+  kdinit::ProgressWatch watch_;
+  kdinit::Ticker& ticker_;
+  bool stalled_ = false;
+};
+
+// As makedumpfile of the image's init is run, but with stdout of the last of `commands` in `file`.
+kdinit::ChildResult run_watched(const std::vector<std::vector<std::string>>& commands,
+                                const std::string& file, std::uint32_t stall_timeout,
+                                kdinit::Ticker& ticker) {
+  StallWatch watch(file, stall_timeout, ticker);
+  const Result<int> status = run_pipeline(commands, file, [&watch] { return watch.give_up(); });
+  kdinit::ChildResult result;
+  result.stalled = watch.stalled();
+  if (!status) {
+    result.spawn_error = static_cast<int>(status.error().system_error);
+  } else if (*status > 128) {
+    result.signal = *status - 128;
+  } else {
+    result.exit_code = *status;
+  }
+  return result;
+}
+
 // The machine after a full boot: modules are loaded, the target is mounted.
 class BootedSystem final : public kdinit::System {
  public:
   // `compressor` is the path of a program that reads stdin and writes stdout; empty: none.
   BootedSystem(const ProgramRunner& runner, std::string compressor)
       : runner_(runner), compressor_(std::move(compressor)) {}
+  ~BootedSystem() { machine_.stop_guard(); }
+  BootedSystem(const BootedSystem&) = delete;
+  BootedSystem& operator=(const BootedSystem&) = delete;
+  // Not even SIGKILL ends what waits for a disk that does not answer, and neither do we then.
+  int start_guard(std::uint32_t timeout_seconds) { return machine_.start_guard(timeout_seconds); }
 
   void tick() override { machine_.tick(); }
   std::uint64_t now_ms() override { return machine_.now_ms(); }
@@ -69,7 +118,9 @@ class BootedSystem final : public kdinit::System {
     }
     argv[0] = *program;
     const bool is_dump = argv.size() > 1 && argv[1] != "--dump-dmesg";
-    if (!compressor_.empty() && is_dump) return run_compressed(std::move(argv));
+    if (!compressor_.empty() && is_dump) {
+      return run_compressed(std::move(argv), command.stall_timeout);
+    }
     kdinit::Command by_path;
     for (const std::string& word : argv) by_path.arguments.add(word);
     by_path.grows.put(command.grows.view());
@@ -83,26 +134,23 @@ class BootedSystem final : public kdinit::System {
 
  private:
   // makedumpfile ... VMCORE FILE becomes makedumpfile -F ... VMCORE | COMPRESSOR -c > FILE.
-  kdinit::ChildResult run_compressed(std::vector<std::string> argv) {
+  kdinit::ChildResult run_compressed(std::vector<std::string> argv, std::uint32_t stall_timeout) {
     const std::string file = std::move(argv.back());
     argv.pop_back();
     argv.insert(argv.begin() + 1, "-F");
-    const Result<int> status = run_pipeline({argv, {compressor_, "-c"}}, file);
-    kdinit::ChildResult result;
-    if (!status) {
-      result.spawn_error = static_cast<int>(status.error().system_error);
-    } else if (*status > 128) {
-      result.signal = *status - 128;
-    } else {
-      result.exit_code = *status;
-    }
-    return result;
+    return run_watched({argv, {compressor_, "-c"}}, file, stall_timeout, *this);
   }
 
   const ProgramRunner& runner_;
   kdinit::LinuxSystem machine_;
   std::string compressor_;
 };
+
+void start_guard(const Context& context, std::uint32_t timeout_seconds, BootedSystem& system) {
+  if (const int error = system.start_guard(timeout_seconds)) {
+    context.say("no guard against a hang: " + std::generic_category().message(error));
+  }
+}
 
 const Compressor* usable_compressor(const Context& context, const KdumpConfig& config) {
   if (config.compression.empty()) return nullptr;
@@ -118,28 +166,11 @@ void add_words(const std::vector<std::string>& words, kdinit::List<std::string_v
   for (const std::string& word : words) list.push(word);
 }
 
-Result<void> copy_file(const std::string& from, const std::string& to) {
-  const Fd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!source.valid()) return fail_errno(errno, from);
-  const Fd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!target.valid()) return fail_errno(errno, to);
-  std::vector<char> block(1 << 20);
-  for (;;) {
-    const ssize_t got = ::read(source.get(), block.data(), block.size());
-    if (got < 0) return fail_errno(errno, from);
-    if (got == 0) return {};
-    for (ssize_t done = 0; done < got;) {
-      const ssize_t put =
-          ::write(target.get(), block.data() + done, static_cast<std::size_t>(got - done));
-      if (put < 0) return fail_errno(errno, to);
-      done += put;
-    }
-  }
-}
-
 // Unfiltered, as large as the memory of the machine: only when it leaves some space.
-Result<void> copy_vmcore(const std::string& vmcore, const std::string& directory,
-                         std::string_view stamp) {
+Result<void> copy_vmcore(const ProgramRunner& runner, const SavePlaces& places,
+                         const std::string& directory, std::string_view stamp,
+                         kdinit::Ticker& ticker) {
+  const std::string& vmcore = places.vmcore;
   struct statvfs space {};
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(vmcore, error);
@@ -149,7 +180,14 @@ Result<void> copy_vmcore(const std::string& vmcore, const std::string& directory
                 vmcore);
   }
   const std::string incomplete = directory + "/vmcore-incomplete";
-  KD_CHECK(copy_file(vmcore, incomplete));
+  // A program, because a write of our own to a disk that does not answer could not be ended.
+  const std::string cat = runner.find("cat").value_or("/bin/cat");
+  if (const auto result = run_watched({{cat, vmcore}}, incomplete, places.stall_timeout, ticker);
+      !result.ok()) {
+    kdinit::Text<160> why;
+    result.describe(why);
+    return fail(ErrorKind::kFailed, "{}: cat {}", incomplete, why.view());
+  }
   if (const int failed =
           kdinit::publish_file(directory, "vmcore-incomplete", fmt::format("vmcore.{}", stamp))) {
     return fail_errno(failed, incomplete);
@@ -179,6 +217,7 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   add_words(words, init.dump_arguments);
   add_words(retry, init.retry_arguments);
   init.skip_dmesg = !config.dump_dmesg;
+  init.stall_timeout = places.stall_timeout;
   init.keep_dumps = static_cast<std::uint32_t>(config.num_dumps);
 
   // What run_child() of init needs.
@@ -188,6 +227,7 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   ::sigprocmask(SIG_BLOCK, &child_ended, &before);
   BootedSystem system(context.runner,
                       compressor == nullptr ? "" : *context.runner.find(compressor->name));
+  if (places.restart_when_stuck) start_guard(context, places.stall_timeout, system);
   kdinit::Report report;
   report.kernel = init.kernel;
   kdinit::run_capture(init, system, {.mount_point = "", .vmcore = places.vmcore}, report);
@@ -207,7 +247,8 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   const std::string why = fmt::format("{}: {}", report.failed_step, report.error.view());
   if (!report.stamp.view().empty()) {
     context.say(fmt::format("makedumpfile failed, copying {} as it is", places.vmcore));
-    const Result<void> copied = copy_vmcore(places.vmcore, run_directory, report.stamp.view());
+    const Result<void> copied =
+        copy_vmcore(context.runner, places, run_directory, report.stamp.view(), system);
     if (copied) {
       context.say(fmt::format("saved vmcore in {}", run_directory));
       return {};

@@ -3,6 +3,7 @@
 // Saves /proc/vmcore in the real root, with the steps the init of our images has.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -14,6 +15,11 @@ namespace kd {
 struct SavePlaces {
   std::string vmcore = "/proc/vmcore";
   std::string root;  // in front of KDUMP_COREDIR; empty: the live machine
+  // Seconds without growth of the file until the programs that write it are ended; 0: never.
+  std::uint32_t stall_timeout = 600;
+  // Restarts the machine when a call into the kernel, as fsync on a dead disk, takes that long. For
+  // a capture kernel only.
+  bool restart_when_stuck = false;
 };
 
 // Saves dmesg.STAMP and dump.STAMP[.gz ...] below KDUMP_COREDIR and deletes old dumps as

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,11 @@ class SystemRunner final : public ProgramRunner {
 };
 
 // Runs argv[0] of each with the stdout of one as the stdin of the next, the last one's into `file`
-// (created or truncated). Returns the first status that is not 0.
+// (created or truncated). Returns the first status that is not 0. `give_up` is asked about ten
+// times a second; once it says so, all are killed, and those that do not even die of that are left
+// behind.
 Result<int> run_pipeline(const std::vector<std::vector<std::string>>& commands,
-                         const std::string& file);
+                         const std::string& file, const std::function<bool()>& give_up);
 
 // For people: as it could be typed, quoted where a shell would need it.
 std::string describe_command(const std::vector<std::string>& argv);

@@ -10,6 +10,7 @@ namespace kdinit {
 class LinuxSystem final : public RootSystem {
  public:
   int start_guard(std::uint32_t timeout_seconds) { return guard_.start(timeout_seconds); }
+  void stop_guard() { guard_.stop(); }
 
   void tick() override;
   std::uint64_t now_ms() override;

@@ -2,6 +2,10 @@
 #include "builder/base/runner.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <sstream>
 
 #include "tests/base/temporary_directory.h"
 
@@ -43,10 +47,12 @@ TEST(SystemRunner, FindsInTheFixedDirectories) {
   EXPECT_FALSE(SystemRunner().find("no-such-program-at-all").has_value());
 }
 
+bool go_on() { return false; }
+
 TEST(Pipeline, ConnectsAndWritesTheFile) {
   TemporaryDirectory directory;
   const auto status = run_pipeline({{"/bin/sh", "-c", "echo abc"}, {"/usr/bin/tr", "a-c", "A-C"}},
-                                   directory.path("out"));
+                                   directory.path("out"), go_on);
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(*status, 0);
   EXPECT_EQ(directory.read("out"), "ABC\n");
@@ -54,19 +60,35 @@ TEST(Pipeline, ConnectsAndWritesTheFile) {
 
 TEST(Pipeline, FailureOfAnyPartIsSeen) {
   TemporaryDirectory directory;
-  EXPECT_EQ(run_pipeline({{"/bin/sh", "-c", "exit 3"}, {"/bin/cat"}}, directory.path("a")).value(),
-            3);
   EXPECT_EQ(
-      run_pipeline({{"/bin/sh", "-c", "exit 0"}, {"/bin/sh", "-c", "exit 4"}}, directory.path("b"))
-          .value(),
-      4);
+      run_pipeline({{"/bin/sh", "-c", "exit 3"}, {"/bin/cat"}}, directory.path("a"), go_on).value(),
+      3);
+  EXPECT_EQ(run_pipeline({{"/bin/sh", "-c", "exit 0"}, {"/bin/sh", "-c", "exit 4"}},
+                         directory.path("b"), go_on)
+                .value(),
+            4);
 }
 
 TEST(Pipeline, ReaderThatDoesNotStartEndsTheWriter) {
   TemporaryDirectory directory;
-  const auto status =
-      run_pipeline({{"/bin/sh", "-c", "exec cat /dev/zero"}, {"/nowhere"}}, directory.path("out"));
+  const auto status = run_pipeline({{"/bin/sh", "-c", "exec cat /dev/zero"}, {"/nowhere"}},
+                                   directory.path("out"), go_on);
   EXPECT_FALSE(status.has_value());
+}
+
+TEST(Pipeline, GivingUpEndsEveryPart) {
+  TemporaryDirectory directory;
+  const std::string say_pid = "echo $$ >>" + directory.path("pids") + "; exec sleep 1000";
+  const auto started = [&] {
+    const std::string pids = directory.read("pids");
+    return std::count(pids.begin(), pids.end(), '\n') == 2;
+  };
+  const auto status = run_pipeline({{"/bin/sh", "-c", say_pid}, {"/bin/sh", "-c", say_pid}},
+                                   directory.path("out"), started);
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(*status, 128 + SIGKILL);
+  std::istringstream pids(directory.read("pids"));
+  for (pid_t pid = 0; pids >> pid;) EXPECT_EQ(::kill(pid, 0), -1) << pid;
 }
 
 }  // namespace

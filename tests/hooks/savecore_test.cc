@@ -89,6 +89,25 @@ TEST_F(Savecore, FailedCompressorIsAFailedDump) {
   EXPECT_THAT(files(), Not(Contains(Key("dump.STAMP.xz"))));
 }
 
+TEST_F(Savecore, CompressorThatStallsIsEndedAndAllIsCopied) {
+  config.compression = "xz";
+  places.stall_timeout = 1;
+  install("xz", "exec sleep 1000");
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files(), Contains(Key("vmcore.STAMP")));
+  EXPECT_THAT(files().at("kdump-report.json"), HasSubstr("was ended: no progress any more"));
+}
+
+TEST_F(Savecore, CopyThatStallsIsEnded) {
+  machine.runner.paths.clear();
+  places.stall_timeout = 1;
+  install("cat", "exec sleep 1000");
+  const Result<void> saved = save();
+  ASSERT_FALSE(saved.has_value());
+  EXPECT_THAT(machine.said, HasSubstr("was ended: no progress any more"));
+  EXPECT_THAT(files(), Not(Contains(Key("vmcore.STAMP"))));
+}
+
 TEST_F(Savecore, SecondTryNeedsLessMemory) {
   install("makedumpfile",
           "for last; do :; done\n"
