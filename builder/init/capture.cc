@@ -16,6 +16,7 @@ namespace kdinit {
 namespace {
 
 constexpr std::string_view kIncomplete = "dump-incomplete";
+constexpr std::string_view kIncompleteDmesg = "dmesg-incomplete";
 constexpr unsigned kConsoleTailLines = 100;
 // A dump of -d 31 is mostly 2 to 10 % of the memory of the machine.
 constexpr std::uint64_t kUsualDumpShare = 10;
@@ -221,24 +222,30 @@ bool Capture::make_directory() {
 }
 
 bool Capture::save_dmesg() {
-  const Text<64> name("dmesg.", report_.stamp.view());
+  const Path incomplete(directory(), "/", kIncompleteDmesg);
   Command command;
-  const Path file(directory(), "/", name.view());
   command.arguments.add("makedumpfile");
-  for (std::string_view part : {std::string_view("--dump-dmesg"), places_.vmcore, file.view()}) {
+  for (std::string_view part :
+       {std::string_view("--dump-dmesg"), places_.vmcore, incomplete.view()}) {
     command.arguments.add(part);
   }
   // Written at once at the end: without growth this is a limit for the whole run.
-  command.grows.put(file.view());
+  command.grows.put(incomplete.view());
   command.stall_timeout = config_.stall_timeout;
   const ChildResult result = system_.run(command);
-  Text<160> why;
-  result.describe(why);
-  if (!result.ok()) return fail("makedumpfile --dump-dmesg ", why.view());
-  if (const int error = publish_file(directory(), name.view(), name.view())) {
+  if (!result.ok()) {
+    ::unlink(incomplete.c_str());
+    Text<160> why;
+    result.describe(why);
+    return fail("makedumpfile --dump-dmesg ", why.view());
+  }
+  const Text<64> name("dmesg.", report_.stamp.view());
+  if (const int error = publish_file(directory(), kIncompleteDmesg, name.view())) {
+    ::unlink(incomplete.c_str());
     return fail(name.view(), ": ", ::strerror(error));
   }
-  say_here("saved ", name.view(), ", ", size_of(file.c_str()) / 1024, " KiB");
+  say_here("saved ", name.view(), ", ", size_of(Path(directory(), "/", name.view()).c_str()) / 1024,
+           " KiB");
   return true;
 }
 

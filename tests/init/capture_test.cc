@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -15,10 +16,12 @@ namespace kdinit {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 constexpr const char* kStamp = "202401020304";
 
@@ -73,6 +76,7 @@ class FakeSystem final : public System {
       result = dump_results.front();
       dump_results.erase(dump_results.begin());
     }
+    if (on_run) on_run(output);
     if (output_appears) std::ofstream(output) << "line 1\nline 2\n";
     if (report_is_blocked) {
       std::filesystem::create_directories(output.substr(0, output.rfind('/')) +
@@ -98,6 +102,7 @@ class FakeSystem final : public System {
   int unmounts = 0;
   ChildResult dmesg_result;
   std::vector<ChildResult> dump_results;  // one for each run; success once they are used up
+  std::function<void(const std::string& output)> on_run;  // before the output appears
   bool output_appears = true;
   bool report_is_blocked = false;  // by a directory of its name
   std::uint64_t free = std::uint64_t{1} << 40;
@@ -137,6 +142,13 @@ class CaptureTest : public ::testing::Test {
   static std::string in_run(const std::string& name) {
     return std::string("target/var/crash/") + kStamp + "/" + name;
   }
+  [[nodiscard]] std::vector<std::string> names_in_run() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(root.path(in_run("")))) {
+      names.push_back(entry.path().filename());
+    }
+    return names;
+  }
   nlohmann::json saved_report() const {
     return nlohmann::json::parse(root.read(in_run("kdump-report.json")));
   }
@@ -151,9 +163,8 @@ TEST_F(CaptureTest, SavesLogThenDumpAndLeavesNoTemporaryFile) {
   ASSERT_THAT(system.commands, SizeIs(2));
   EXPECT_THAT(system.commands[0], HasSubstr("--dump-dmesg"));
   EXPECT_THAT(system.commands[1], StartsWith("makedumpfile -c " + root.path("vmcore")));
-  EXPECT_TRUE(std::filesystem::exists(root.path(in_run("dmesg.202401020304"))));
-  EXPECT_TRUE(std::filesystem::exists(root.path(in_run("dump.202401020304"))));
-  EXPECT_FALSE(std::filesystem::exists(root.path(in_run("dump-incomplete"))));
+  EXPECT_THAT(names_in_run(),
+              UnorderedElementsAre("dmesg.202401020304", "dump.202401020304", "kdump-report.json"));
   EXPECT_EQ(report.result, Result::kSaved);
   EXPECT_EQ(system.unmounts, 1);
   EXPECT_EQ(action_after(config, report.result), FinalAction::kPoweroff);
@@ -264,6 +275,33 @@ TEST_F(CaptureTest, FailedLogDoesNotStopTheDump) {
   EXPECT_EQ(report.result, Result::kSaved);
   EXPECT_EQ(saved_report()["failed_step"], "dmesg");
   EXPECT_EQ(saved_report()["dmesg_saved"], false);
+}
+
+TEST_F(CaptureTest, FailedLogLeavesNothingThatLooksLikeOne) {
+  system.dmesg_result = exit_code(1);
+  run();
+  EXPECT_THAT(names_in_run(), UnorderedElementsAre("dump.202401020304", "kdump-report.json"));
+}
+
+TEST_F(CaptureTest, LogIsCompleteWhenItHasItsName) {
+  system.on_run = [this](const std::string& output) {
+    if (system.commands.size() > 1) return;
+    EXPECT_THAT(output, EndsWith("/dmesg-incomplete"));
+    EXPECT_FALSE(std::filesystem::exists(root.path(in_run("dmesg.202401020304"))));
+  };
+  run();
+  EXPECT_EQ(root.read(in_run("dmesg.202401020304")), "line 1\nline 2\n");
+}
+
+TEST_F(CaptureTest, LogThatCannotBePublishedIsAFailedLog) {
+  config.dmesg_only = true;
+  system.on_run = [this](const std::string&) {
+    std::filesystem::create_directories(root.path(in_run("dmesg.202401020304/in-the-way")));
+  };
+  run();
+  EXPECT_EQ(report.result, Result::kFailed);
+  EXPECT_THAT(system.console, HasSubstr("dmesg.202401020304: Is a directory"));
+  EXPECT_FALSE(std::filesystem::exists(root.path(in_run("dmesg-incomplete"))));
 }
 
 TEST_F(CaptureTest, FailedDumpIsTriedOnceMoreWithTheRetryArguments) {
