@@ -192,8 +192,10 @@ TEST(CommandLine, EncryptedMemoryStaysReadable) {
 TEST(CommandLine, ManualHasEveryRowOfTheProfile) {
   std::ostringstream manual;
   manual << std::ifstream(KD_SOURCE_DIR "/hooks/kdump-tools.5.scd").rdbuf();
+  // Other settings name some of them as well.
+  const std::string table = manual.str().substr(manual.str().find("# THE TUNED PROFILE"));
   for (const CommandLineRow& row : capture_command_line(tuned()).added) {
-    EXPECT_THAT(manual.str(), HasSubstr(row.parameter));
+    EXPECT_THAT(table, HasSubstr(row.parameter));
   }
 }
 
