@@ -20,6 +20,9 @@ import qemu
 from paths import SOURCE
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
+# Seconds. On hardware the aim is 3, and a build takes 1; emulation beside other guests has taken 30.
+# This finds a load that waits for something, and no slow machine.
+LONGEST_FIRST_LOAD = 120
 # Name, crashkernel=, and what the console has to say after the panic.
 CRASHES = (
     ("direct", "96M", ("result: saved", "end: reboot")),
@@ -50,6 +53,7 @@ loaded() { [ "$(cat /sys/kernel/kexec_crash_loaded)" = "$1" ]; }
 loads() { [ "$(journalctl -b -o cat -t kdump-config | grep -c '^loaded kdump')" = "$1" ]; }
 look() { AUTOPKGTEST_REBOOT_MARK=crashed /root/crash; }
 count() { [ "$(find /var/crash -name 'dump.*' -type f | wc -l)" = "$1" ]; }
+learned() { kdump-config show | grep "memory of the kernel: measured in a capture on "; }
 hook() { # MOMENT PARAMETER
   DEB_MAINT_PARAMS="'$2'" DPKG_MAINTSCRIPT_PACKAGE=linux-image-$version \
     run-parts --exit-on-error --verbose --regex '^kdump-tools$' --arg="$version" \
@@ -103,6 +107,8 @@ case $(cat $mark 2>/dev/null) in
   crashed)
     check "autopkgtest, after the crash" look
     check "loaded once in this boot" loads 1
+    check "the figures of the capture are kept" test -s "/var/lib/kdump/measured-$version.json"
+    check "the memory model uses them" learned
     hooks
     package
     echo KDUMP_CAPTURE=rootfs >> $config
@@ -211,7 +217,10 @@ def main():
         print(f"{name}, crashkernel={crashkernel}: panic after {console.when(PANIC):.0f} s, then "
               f"{console.lines[-1][0] - console.when(PANIC):.0f} s to the restart")
     else:
-        print(f"kdump-config load at first boot, image included: {load_seconds(consoles[0]):.1f} s")
+        load = load_seconds(consoles[0])
+        print(f"kdump-config load at first boot, image included: {load:.1f} s")
+        if load > LONGEST_FIRST_LOAD:
+            problems.append(f"load at first boot took {load:.1f} s")
         files = files_of(disk)
         dumps = [path for path, kind in files.items() if "/dump." in path
                  and kind.lower().startswith("kdump compressed dump")]
