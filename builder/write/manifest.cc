@@ -14,9 +14,15 @@ constexpr int kManifestVersion = 1;
 
 std::string settings_text(const ImageSettings& settings) {
   const cpio::Compression& compression = settings.compression;
-  return fmt::format("{} level {} window 2^{} mtime {}", cpio::name_of(compression.codec),
-                     compression.level ? std::to_string(*compression.level) : "default",
+  return fmt::format("{} window 2^{} mtime {}", cpio::name_of(compression.codec),
                      compression.window_log, settings.mtime);
+}
+
+constexpr std::string_view kDefaultLevel = "default";
+
+std::string level_text(const ImageSettings& settings) {
+  const std::optional<int>& level = settings.compression.level;
+  return level ? std::to_string(*level) : std::string(kDefaultLevel);
 }
 
 std::string megabytes(std::uint64_t bytes) {
@@ -72,6 +78,7 @@ Manifest make_manifest(const ImagePlan& plan, const std::vector<std::string>& di
                     .kernel = plan.kernel,
                     .target = plan.target.description,
                     .settings = settings_text(settings),
+                    .level = level_text(settings),
                     .variant = std::string(plan.variant.name),
                     .reservation = reservation,
                     .memory = std::move(memory),
@@ -96,13 +103,13 @@ std::string manifest_to_json(const Manifest& manifest) {
                       {"xxh3", input.digest},
                       {"reason", input.reason}});
   }
-  const Json json = {{"version", kManifestVersion},         {"tool", manifest.tool},
-                     {"kernel", manifest.kernel},           {"target", manifest.target},
-                     {"settings", manifest.settings},       {"variant", manifest.variant},
-                     {"reservation", manifest.reservation}, {"needed", manifest.needed},
-                     {"memory", manifest.memory},           {"decisions", manifest.decisions},
-                     {"image_xxh3", manifest.image_digest}, {"image_size", manifest.image_size},
-                     {"inputs", std::move(inputs)}};
+  const Json json = {{"version", kManifestVersion},       {"tool", manifest.tool},
+                     {"kernel", manifest.kernel},         {"target", manifest.target},
+                     {"settings", manifest.settings},     {"level", manifest.level},
+                     {"variant", manifest.variant},       {"reservation", manifest.reservation},
+                     {"needed", manifest.needed},         {"memory", manifest.memory},
+                     {"decisions", manifest.decisions},   {"image_xxh3", manifest.image_digest},
+                     {"image_size", manifest.image_size}, {"inputs", std::move(inputs)}};
   // File names may hold any byte but zero.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -123,6 +130,7 @@ Result<Manifest> manifest_from_json(std::string_view text) {
   reader.read("kernel", manifest.kernel);
   reader.read("target", manifest.target);
   reader.read("settings", manifest.settings);
+  reader.read("level", manifest.level);
   reader.read("variant", manifest.variant);
   reader.read("reservation", manifest.reservation);
   reader.read("needed", manifest.needed);
@@ -159,6 +167,7 @@ std::vector<std::string> differences(const Manifest& old_manifest, const Manifes
   compare("kernel", old_manifest.kernel, now.kernel);
   compare("target", old_manifest.target, now.target);
   compare("image settings", old_manifest.settings, now.settings);
+  if (now.level != kDefaultLevel) compare("compression level", old_manifest.level, now.level);
   compare("layout", old_manifest.variant, now.variant);
   compare("reservation", megabytes(old_manifest.reservation), megabytes(now.reservation));
   compare("memory figures", old_manifest.memory, now.memory);

@@ -27,7 +27,8 @@ struct Manifest {
   std::string tool;  // version of kdump-mkinitrd
   std::string kernel;
   std::string target;
-  std::string settings;                // compression, level, window, mtime
+  std::string settings;                // compression, window, mtime
+  std::string level;                   // of the compression; "default": as the codec has it here
   std::string variant;                 // name of the layout
   std::uint64_t reservation = 0;       // bytes the layout was chosen for; 0: unknown
   std::string memory;                  // what the prediction rests on
@@ -50,7 +51,8 @@ std::string manifest_to_json(const Manifest& manifest);
 Result<Manifest> manifest_from_json(std::string_view text);
 
 // Why an image made from `old_manifest` is not what would be built now, in the user's words; empty
-// when it is. Ignores needed, image_digest and image_size.
+// when it is. Ignores needed, image_digest and image_size; and the level, unless one is asked for
+// now.
 std::vector<std::string> differences(const Manifest& old_manifest, const Manifest& now);
 
 }  // namespace kd

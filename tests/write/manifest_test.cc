@@ -14,7 +14,8 @@ Manifest sample() {
   return {.tool = "1",
           .kernel = "6.1.0-test",
           .target = "ext4 on vda for /var/crash",
-          .settings = "zstd level default window 2^17 mtime 0",
+          .settings = "zstd window 2^17 mtime 0",
+          .level = "default",
           .variant = "whole",
           .reservation = 96 << 20,
           .needed = 80 << 20,
@@ -89,11 +90,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Damage{"", "JSON"}, Damage{"[]", "/version"}, Damage{"{\"version\":9}", "/version"},
         Damage{"{\"version\":1}", "/tool"}, Damage{"{\"version\":1,\"tool\":5}", "/tool"},
-        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\","
+        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\",\"level\":\"\","
                "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
                "\"decisions\":[1],\"image_xxh3\":\"\",\"image_size\":1}",
                "/decisions"},
-        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\","
+        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\",\"level\":\"\","
                "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
                "\"decisions\":[],\"image_xxh3\":\"\",\"image_size\":1,\"inputs\":[{}]}",
                "/inputs/0/path"}));
