@@ -43,7 +43,6 @@ SERIES = (
     Series("mkinitramfs MODULES=dep", "dep.img", "stock", 112, 120),
     Series("dracut --hostonly", "dracut.img", "stock", 128, 152),
     Series("mkinitramfs MODULES=most", "most.img", "stock", 232, 256),
-    Series("mkinitramfs MODULES=dep", "dep.img", "tuned", 96, 108),
 )
 
 
@@ -54,8 +53,6 @@ def panic(series, megabytes):
     log = OUT / "panics" / f"{series.image}-{series.line}-{megabytes}M.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     line = TUNED.read_text() if series.line == "tuned" else f"{COMMAND_LINE} {STOCK}"
-    if series.line == "tuned" and not ours:
-        line += " systemd.unit=kdump-tools-dump.service rd.shell=0 rd.emergency=reboot"
     console = guest.run(
         kernel, SCRIPT.format(line=line), log,
         files={"vmlinuz": kernel.image, "kdump.img": OUT / series.image},
