@@ -46,15 +46,17 @@ def all_builders(root, program):
     mkinitramfs = (*inside, "mkinitramfs", "-d")
     folder = root / "run"
 
-    def our_image(name):
-        image = root / f"run/{name}.img"
+    def our_image(name, *options):
+        image = root / f"run/{name.replace(' ', '-')}.img"
         return Builder(f"kdump-mkinitrd, {name}",
-                       (program, "--sysroot", root, "--force", "--variant", name, "--output", image,
+                       (program, "--sysroot", root, "--force", *options, "--output", image,
                         VERSION), image, 5, 15, ours=True)
 
     return (
-        our_image("packed"),
-        our_image("whole"),
+        our_image("packed", "--variant", "packed"),
+        our_image("whole", "--variant", "whole"),
+        # What kdump-config load builds where there is no image yet (hooks/image.cc).
+        our_image("in a hurry", "--variant", "whole", "--level", "6"),
         Builder("mkinitramfs MODULES=dep",
                 (*mkinitramfs, CONFIGURATION, "-o", "/run/dep.img", VERSION),
                 folder / "dep.img", 2, 3),
