@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/module.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -69,15 +70,17 @@ int LinuxSystem::write_sysctl(const char* path, std::string_view value) {
 }
 
 int LinuxSystem::load_module(const char* path, const char* options) {
-  long result = 0;
-  if (std::string_view(path).ends_with(kPackedSuffix)) {
+  const kd::Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return errno;
+  const bool packed = std::string_view(path).ends_with(kPackedSuffix);
+  long result =
+      ::syscall(SYS_finit_module, fd.get(), options, packed ? MODULE_INIT_COMPRESSED_FILE : 0);
+  // Unpacked by the kernel a module is in memory once less. One without CONFIG_MODULE_DECOMPRESS
+  // says EOPNOTSUPP, one before 5.17 EINVAL.
+  if (result != 0 && packed && (errno == EOPNOTSUPP || errno == EINVAL)) {
     Pages module;
     if (const int error = unpack_to_memory(path, module)) return error;
     result = ::syscall(SYS_init_module, module.data(), module.size(), options);
-  } else {
-    const kd::Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return errno;
-    result = ::syscall(SYS_finit_module, fd.get(), options, 0);
   }
   if (result != 0 && errno != EEXIST) return errno;
   ::unlink(path);

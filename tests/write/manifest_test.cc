@@ -87,17 +87,19 @@ TEST_P(DamagedManifest, IsRejectedWithThePath) {
 
 INSTANTIATE_TEST_SUITE_P(
     Damages, DamagedManifest,
-    testing::Values(
-        Damage{"", "JSON"}, Damage{"[]", "/version"}, Damage{"{\"version\":9}", "/version"},
-        Damage{"{\"version\":1}", "/tool"}, Damage{"{\"version\":1,\"tool\":5}", "/tool"},
-        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\",\"level\":\"\","
-               "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
-               "\"decisions\":[1],\"image_xxh3\":\"\",\"image_size\":1}",
-               "/decisions"},
-        Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\",\"settings\":\"\",\"level\":\"\","
-               "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
-               "\"decisions\":[],\"image_xxh3\":\"\",\"image_size\":1,\"inputs\":[{}]}",
-               "/inputs/0/path"}));
+    testing::Values(Damage{"", "JSON"}, Damage{"[]", "/version"},
+                    Damage{"{\"version\":9}", "/version"}, Damage{"{\"version\":1}", "/tool"},
+                    Damage{"{\"version\":1,\"tool\":5}", "/tool"},
+                    Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\","
+                           "\"settings\":\"\",\"level\":\"\","
+                           "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
+                           "\"decisions\":[1],\"image_xxh3\":\"\",\"image_size\":1}",
+                           "/decisions"},
+                    Damage{"{\"version\":1,\"tool\":\"\",\"kernel\":\"\",\"target\":\"\","
+                           "\"settings\":\"\",\"level\":\"\","
+                           "\"variant\":\"\",\"reservation\":0,\"needed\":0,\"memory\":\"\","
+                           "\"decisions\":[],\"image_xxh3\":\"\",\"image_size\":1,\"inputs\":[{}]}",
+                           "/inputs/0/path"}));
 
 }  // namespace
 }  // namespace kd
