@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import guest
 import kernels
 import qemu
+from bisection import smallest
 from machine import COMMAND_LINE, DISK, KERNEL, OUT
 
 SCRIPT = """
@@ -63,25 +64,6 @@ def panic(series, megabytes):
     result = None if start is None or saved is None else saved - start
     print(f"  {megabytes}M: {f'saved after {result:.0f} s' if result else 'not saved'}", flush=True)
     return result
-
-
-def smallest(saves, low, high):
-    """The least number that saves, taking it that every larger one does too.
-
-    The bracket only saves time: it moves when `high` fails or `low` saves.
-    """
-    while not saves(high):
-        low, high = high, high + 2 * (high - low)
-        if high > 1024:
-            return None
-    while saves(low):
-        low, high = low - (high - low), low
-        if low <= 0:
-            return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if saves(middle) else (middle, high)
-    return high
 
 
 def measure(series):

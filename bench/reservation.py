@@ -15,6 +15,7 @@ import crash
 import judge
 import kernels
 import newc
+from bisection import smallest
 from cases import STOCK
 from image import build
 from machines import MACHINES
@@ -70,21 +71,12 @@ def boots(setup, image, works, megabytes):
 
 def minimum(setup, image, works, guess):
     """The smallest size that works, in MiB; working is taken to be monotonic."""
-    first = boots(setup, image, works, guess)
-    step = -4 if first else 4
-    size = guess + step
-    while boots(setup, image, works, size) == first:
-        size += step
-        if not 32 <= size <= 1024:
-            raise SystemExit(f"{setup}: {'works' if first else 'fails'} even with {size - step}M")
-    low, high = sorted((size, size - step))
-    while high - low > 1:
-        middle = (low + high) // 2
-        if boots(setup, image, works, middle):
-            high = middle
-        else:
-            low = middle
-    return high
+    found = smallest(lambda size: boots(setup, image, works, size), guess - 4, guess)
+    if found is None:
+        raise SystemExit(f"{setup}: fails with any size")
+    if found < 32:
+        raise SystemExit(f"{setup}: works even with {found}M, where no kernel boots")
+    return found
 
 
 def saves(result):
