@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "builder/base/atomic_file.h"
 #include "builder/base/digest.h"
 #include "builder/boot_test/boot_test.h"
 #include "builder/facts/gather.h"

@@ -47,9 +47,7 @@ Result<void> learn(const Context& context, const KdumpConfig& config) {
     KD_TRY(const std::string directory, context.reader.host_path(kDataDir));
     KD_TRY(AtomicFile file,
            AtomicFile::create(directory + kept.substr(std::string(kDataDir).size())));
-    KD_CHECK(file.write(text));
-    KD_CHECK(file.sync());
-    KD_CHECK(file.publish());
+    KD_CHECK(write_file(file, text));
     context.say(fmt::format("took the memory figures of {}", path));
     return {};
   }

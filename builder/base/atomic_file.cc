@@ -86,6 +86,16 @@ Result<void> AtomicFile::publish() {
   return {};
 }
 
+Result<void> write_file(FileSink& sink, std::string_view data) {
+  // Blocks of 1 MiB, so that a full disk shows before everything was sent to it.
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  for (std::size_t offset = 0; offset < data.size(); offset += kBlock) {
+    KD_CHECK(sink.write(data.substr(offset, kBlock)));
+  }
+  KD_CHECK(sink.sync());
+  return sink.publish();
+}
+
 Result<Fd> FileLock::lock(const std::string& file) {
   const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
   for (;;) {

@@ -50,6 +50,9 @@ class AtomicFile final : public FileSink {
   std::string temporary_;  // empty: nothing to remove
 };
 
+// Writes, syncs and publishes `data`. On any error the final path is as it was.
+Result<void> write_file(FileSink& sink, std::string_view data);
+
 // An exclusive flock(2) on a file of its own, held while the object lives. The file has mode 0600:
 // a lock on anything that others can open could be held by anybody for ever. Waits five minutes for
 // another holder at most.

@@ -117,14 +117,4 @@ Result<void> verify_image(std::string_view image, const ImagePlan& plan,
   return {};
 }
 
-Result<void> write_file(FileSink& sink, std::string_view data) {
-  // Blocks of 1 MiB, so that a full disk shows before everything was sent to it.
-  constexpr std::size_t kBlock = std::size_t{1} << 20;
-  for (std::size_t offset = 0; offset < data.size(); offset += kBlock) {
-    KD_CHECK(sink.write(data.substr(offset, kBlock)));
-  }
-  KD_CHECK(sink.sync());
-  return sink.publish();
-}
-
 }  // namespace kd

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "builder/base/atomic_file.h"
+#include "builder/base/result.h"
 #include "builder/plan/image_plan.h"
 #include "builder/write/contents.h"
 #include "cpio/image.h"
@@ -32,8 +32,5 @@ Result<std::string> make_image(const ImagePlan& plan, const std::vector<cpio::En
 // Reads `image` back and compares every file with what `entries` say is in it.
 Result<void> verify_image(std::string_view image, const ImagePlan& plan,
                           const std::vector<cpio::Entry>& entries);
-
-// Writes, syncs and publishes `data`. On any error the final path is as it was.
-Result<void> write_file(FileSink& sink, std::string_view data);
 
 }  // namespace kd

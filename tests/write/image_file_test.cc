@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "builder/base/atomic_file.h"
+
 namespace kd {
 namespace {
 
