@@ -55,8 +55,6 @@ def all_builders(root, program):
     return (
         our_image("packed", "--variant", "packed"),
         our_image("whole", "--variant", "whole"),
-        # What kdump-config load builds where there is no image yet (hooks/image.cc).
-        our_image("in a hurry", "--variant", "whole", "--level", "6"),
         Builder("mkinitramfs MODULES=dep",
                 (*mkinitramfs, CONFIGURATION, "-o", "/run/dep.img", VERSION),
                 folder / "dep.img", 2, 3),

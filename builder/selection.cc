@@ -110,8 +110,12 @@ Result<Selection> select_inputs(const Options& options, const Roots& roots, cons
   input.firmware = select_firmware(input.modules, roots, facts.kernel, selection.notes);
   // The real root has its own makedumpfile.
   if (input.requirements.capture == kdinit::CaptureMode::kDirect) {
+    StandIn stand_in{
+        .source = {}, .content = {}, .libraries = input.requirements.uncalled_libraries};
+    KD_TRY(stand_in.source, own_file("stand-in.so"));
+    KD_TRY(stand_in.content, roots.host.read(stand_in.source));
     KD_TRY(input.programs,
-           program_closure(roots.machine, "makedumpfile", "filters and writes the dump"));
+           program_closure(roots.machine, "makedumpfile", "filters and writes the dump", stand_in));
   }
   return selection;
 }

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "cpio/compression.h"
 #include "cpio/lz4_legacy.h"
@@ -36,8 +35,18 @@ constexpr std::array<CodecTraits, 5> kCodecs = {{
     {Codec::kGzip, "gzip", "CONFIG_RD_GZIP", "\x1f\x8b\x08", {1, 9}, 9},
     {Codec::kXz, "xz", "CONFIG_RD_XZ", {"\xfd\x37zXZ\0", 6}, {0, 9}, 9},
     {Codec::kLz4, "lz4", "CONFIG_RD_LZ4", kLz4LegacyMagic, {1, LZ4HC_CLEVEL_MAX}, LZ4HC_CLEVEL_MAX},
-    {Codec::kZstd, "zstd", "CONFIG_RD_ZSTD", "\x28\xb5\x2f\xfd", {1, 22}, 0},
+    {Codec::kZstd, "zstd", "CONFIG_RD_ZSTD", "\x28\xb5\x2f\xfd", {1, 22}, 6},
 }};
+
+// Level 6 of zstd is where more time stops to pay. Measured with libzstd 1.5.4 on an archive of
+// 5.52 MB (makedumpfile, its libraries, ext4 and virtio modules), window 2^17, jobs as below;
+// seconds of CPU of the whole build, in one run:
+//     level 3   2.028 MB  0.12 s      level 12  1.865 MB  0.25 s
+//     level 5   1.937 MB  0.14 s      level 15  1.871 MB  0.55 s
+//     level 6   1.887 MB  0.16 s      level 16  1.805 MB  1.03 s
+//     level 9   1.871 MB  0.19 s      btopt, searchLog 2, targetLength 12  1.742 MB  0.71 s
+// Whoever has no memory for it is served better by the packed layout. Same archive: gzip -9
+// 1.922 MB, xz 1.533 MB, lz4 2.288 MB.
 
 const CodecTraits& traits_of(Codec codec) { return kCodecs[static_cast<std::size_t>(codec)]; }
 
@@ -97,33 +106,12 @@ Result<std::string> lz4(std::string_view data, int level) {
   return out;
 }
 
-// The default of zstd, in its own terms because no level has it: the levels above 12 spend their
-// time on tables for windows of megabytes. Measured with libzstd 1.5.4 on an archive of 6.67 MB
-// (makedumpfile, its libraries, ext4 and virtio modules), window 2^17, jobs as below; seconds are
-// of CPU in one run on a busy machine, so compare them with each other only:
-//     level 9       2.330 MB  0.09 s      btopt, searchLog 1, targetLength  8   2.207 MB  0.34 s
-//     level 12      2.323 MB  0.13 s      btopt, searchLog 1, targetLength 16   2.178 MB  0.39 s
-//     level 16      2.231 MB  0.58 s      btopt, searchLog 2, targetLength 16   2.141 MB  0.46 s
-//     level 17      2.182 MB  0.66 s      btopt, searchLog 3, targetLength 16   2.134 MB  0.52 s
-//     level 19      2.091 MB  1.02 s
-// With searchLog 2, hashLog 16 and targetLength 12 take 5 % less than hashLog 17 and 16, and the
-// image is no larger; with minMatch 4 it is 4 % larger. Windows of 2^16 and 2^18: 2 % larger and
-// smaller. Same archive: gzip -9 2.383 MB, xz 1.908 MB, lz4 2.825 MB.
-constexpr std::array<std::pair<ZSTD_cParameter, int>, 6> kZstdDefault = {{
-    {ZSTD_c_strategy, ZSTD_btopt},
-    {ZSTD_c_hashLog, 16},
-    {ZSTD_c_chainLog, 17},
-    {ZSTD_c_searchLog, 2},
-    {ZSTD_c_minMatch, 3},
-    {ZSTD_c_targetLength, 12},
-}};
-
 constexpr int kMinWindowLog = 12;
 constexpr int kMaxWindowLog = 27;  // ZSTD_WINDOWLOG_LIMIT_DEFAULT: the kernel refuses larger ones
 constexpr unsigned kMaxThreads = 64;
 
 // A quarter of the data, whatever the number of threads: four jobs keep two cores and four cores
-// busy to the end. Two are 6 KB smaller on the archive above, six are 13 KB larger.
+// busy to the end.
 int job_size(std::size_t size) {
   constexpr std::size_t kSmallest = 512 << 10;  // ZSTDMT_JOBSIZE_MIN
   constexpr std::size_t kJobs = 4;
@@ -134,20 +122,16 @@ using ZstdContext = std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)>;
 
 // One worker at least: the code that runs without workers writes other bytes, and with them the
 // bytes depend on the job size alone.
-Result<std::string> zstd(std::string_view data, const Compression& compression) {
+Result<std::string> zstd(std::string_view data, const Compression& compression, int level) {
   const ZstdContext context(ZSTD_createCCtx(), ZSTD_freeCCtx);
-  std::vector<std::pair<ZSTD_cParameter, int>> parameters = {
+  const std::array<std::pair<ZSTD_cParameter, int>, 6> parameters = {{
       {ZSTD_c_windowLog, compression.window_log},
       {ZSTD_c_nbWorkers, static_cast<int>(std::clamp(compression.threads, 1U, kMaxThreads))},
       {ZSTD_c_jobSize, job_size(data.size())},
       {ZSTD_c_checksumFlag, 1},  // so that zstd -t and read_image() can prove a file whole
       {ZSTD_c_overlapLog, 9},    // each job sees a whole window of the job before it
-  };
-  if (compression.level) {
-    parameters.emplace_back(ZSTD_c_compressionLevel, *compression.level);
-  } else {
-    parameters.insert(parameters.end(), kZstdDefault.begin(), kZstdDefault.end());
-  }
+      {ZSTD_c_compressionLevel, level},
+  }};
   std::size_t status = 0;
   for (const auto& [parameter, value] : parameters) {
     status = ZSTD_CCtx_setParameter(context.get(), parameter, value);
@@ -211,7 +195,7 @@ Result<std::string> compress(std::string_view data, const Compression& compressi
     case Codec::kLz4:
       return lz4(data, level);
     default:
-      return zstd(data, compression);
+      return zstd(data, compression, level);
   }
 }
 

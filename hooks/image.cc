@@ -70,16 +70,6 @@ Result<void> make_data_directory(const Context& context) {
   return {};
 }
 
-Result<ProgramOutcome> build_in_a_hurry(const Context& context,
-                                        const std::vector<std::string>& arguments,
-                                        std::string_view version) {
-  std::vector<std::string> quick = arguments;
-  quick.insert(quick.end(), {"--level", "6", "--strict"});
-  KD_TRY(ProgramOutcome outcome, run_builder(context, std::move(quick), version));
-  if (kind_of(outcome.status) != ErrorKind::kDoesNotFit) return outcome;
-  return run_builder(context, arguments, version);
-}
-
 }  // namespace
 
 Result<void> refuse_network(const KdumpConfig& config) {
@@ -104,9 +94,7 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
   std::vector<std::string> arguments;
   if (options.quiet) arguments.emplace_back("-q");
   if (!options.facts.empty()) arguments.insert(arguments.end(), {"--facts", options.facts});
-  const bool hurry = options.hurry && !has_image(context.reader, version);
-  KD_TRY(const ProgramOutcome outcome, hurry ? build_in_a_hurry(context, arguments, version)
-                                             : run_builder(context, arguments, version));
+  KD_TRY(const ProgramOutcome outcome, run_builder(context, std::move(arguments), version));
   if (outcome.status == 0) {
     if (!options.quiet) {
       for (const std::string& line : lines_of(outcome.output)) context.say(line);

@@ -14,9 +14,6 @@ namespace kd {
 struct BuildOptions {
   bool quiet = true;
   std::string facts;  // a recorded machine in place of this one; empty: none
-  // Somebody waits, so an image where there was none is compressed in a tenth of the time, and is
-  // 9 % larger; unless only the smaller one fits the reservation.
-  bool hurry = false;
 };
 
 // Builds the image of `version` when it is not fresh; the old one stays until there is a new one.

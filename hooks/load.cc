@@ -118,7 +118,7 @@ Result<void> prepare_image(const Context& context, const KdumpState& state) {
   const KdumpConfig& config = state.config;
   if (!config.kernel.empty() && config.kernel != kKernelLink) return {};
   if (!config.initrd.empty() && config.initrd != kInitrdLink) return {};
-  Result<void> built = build_image(context, config, state.running, {.hurry = true});
+  Result<void> built = build_image(context, config, state.running);
   if (built) return {};
   const bool own = has_image(context.reader, state.running) &&
                    !kernel_files(context.reader, state.running).empty();

@@ -23,7 +23,7 @@ enum class Source {
   kText,    // `text` itself
   kFile,    // a file below the root the machine's programs come from
   kKernel,  // a module below the root of the target kernel
-  kInit,    // the init program that comes with the builder
+  kOwn,     // a file on the host that comes with the builder
 };
 
 enum class Group { kInit, kModule, kFirmware, kProgram, kLibrary };

@@ -6,6 +6,8 @@
 #include <map>
 #include <string_view>
 
+#include "builder/policy/dump_libraries.h"
+
 namespace kd {
 namespace {
 
@@ -286,6 +288,7 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
 
   KD_TRY(result.dump_arguments, dump_arguments(config.makedump_args));
   result.retry_arguments = kRetryArguments;
+  result.uncalled_libraries = uncalled_libraries(result.dump_arguments);
   result.save_dmesg = config.dump_dmesg;
   KD_TRY(result.failure_action, failure_action(config.fail_command));
   result.keep_dumps = static_cast<unsigned>(config.num_dumps);

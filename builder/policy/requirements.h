@@ -37,9 +37,10 @@ struct Requirements {
   Target target;                       // capture rootfs: only the description, of the root
   std::optional<RootFileSystem> root;  // always there for capture rootfs
   modsel::ModuleRequest modules;
-  std::vector<modsel::Wanted> root_modules;  // further ones for a root that is not the target
-  std::vector<std::string> dump_arguments;   // for makedumpfile
-  std::vector<std::string> retry_arguments;  // with less memory, after a failure
+  std::vector<modsel::Wanted> root_modules;     // further ones for a root that is not the target
+  std::vector<std::string> dump_arguments;      // for makedumpfile
+  std::vector<std::string> retry_arguments;     // with less memory, after a failure
+  std::vector<std::string> uncalled_libraries;  // of makedumpfile, with either
   bool save_dmesg = true;
   unsigned keep_dumps = 0;
   kdinit::FinalAction failure_action = kdinit::FinalAction::kReboot;

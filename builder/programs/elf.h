@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +20,12 @@ struct ElfNeeds {
 
 // Not an ELF file, or a damaged one: an error without the file's name.
 Result<ElfNeeds> parse_elf(std::string_view file);
+
+// Dynamic symbols, "NAME" or "NAME@VERSION".
+struct ElfSymbols {
+  std::set<std::string, std::less<>> defined;
+  std::set<std::string, std::less<>> undefined;  // those that must be found when the program starts
+};
+Result<ElfSymbols> parse_elf_symbols(std::string_view file);
 
 }  // namespace kd

@@ -4,7 +4,8 @@
 
 Debian 12 with its own kernel, systemd and initramfs-tools, and nothing added but our package:
 1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
-2. It finds that dump; the kernel hooks; then KDUMP_CAPTURE=rootfs, the real root saves it.
+2. It finds that dump; a second kernel package comes and goes; the package is upgraded, removed and
+   installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump.
 3. The dump goes to a second disk whose file system is destroyed after the load: the image fails and
    hands over to the real root, which cannot mount it either and saves to the root file system.
 """
@@ -20,9 +21,9 @@ import qemu
 from paths import SOURCE
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
-# Seconds. On hardware the aim is 3, and a build takes 1; emulation beside other guests has taken 30.
+# Seconds from the start of kdump-config load to the finished image, emulated: 2 to 3 on an idle host.
 # This finds a load that waits for something, and no slow machine.
-LONGEST_FIRST_LOAD = 120
+LONGEST_FIRST_BUILD = 60
 # Name, crashkernel=, and what the console has to say after the panic.
 CRASHES = (
     ("direct", "96M", ("result: saved", "end: reboot")),
@@ -54,27 +55,24 @@ loads() { [ "$(journalctl -b -o cat -t kdump-config | grep -c '^loaded kdump')" 
 look() { AUTOPKGTEST_REBOOT_MARK=crashed /root/crash; }
 count() { [ "$(find /var/crash -name 'dump.*' -type f | wc -l)" = "$1" ]; }
 learned() { kdump-config show | grep "memory of the kernel: measured in a capture on "; }
-# As the kernel package does when it is removed; the kernel that runs cannot be.
-postrm_hook() {
-  DEB_MAINT_PARAMS="'remove'" DPKG_MAINTSCRIPT_PACKAGE=linux-image-$version \
-    run-parts --exit-on-error --verbose --regex '^kdump-tools$' --arg="$version" \
-    --arg="/boot/vmlinuz-$version" /etc/kernel/postrm.d
-}
 panics() { # MARK
   echo "$1" > $mark
   sync
   echo "GUEST panics"
   echo c > /proc/sysrq-trigger
 }
-hooks() {
-  image=/var/lib/kdump/initrd.img-$version
-  check "the image is there" test -s "$image"
-  check "postrm hook" postrm_hook
-  check "the hook removes the image" test ! -e "$image"
-  check "the kernel stays loaded" loaded 1
-  check "the kernel package is configured" \
-    dpkg-reconfigure --frontend=noninteractive "linux-image-$version"
+kernel_package() {
+  other=$(dpkg-deb -f /root/second-kernel.deb Package)
+  image=/var/lib/kdump/initrd.img-${other#linux-image-}
+  check "a kernel package is installed" dpkg -i /root/second-kernel.deb
   check "its hook builds the image" test -s "$image"
+  check "kdump-mkinitrd calls it fresh" kdump-mkinitrd --check "${other#linux-image-}"
+  check "the kernel package is removed" dpkg --purge "$other"
+  check "its hook removes the image" test ! -e "$image"
+  check "no file of it is left" test -z "$(ls -A /var/lib/kdump | grep "${other#linux-image-}")"
+  check "the links lead to the kernel that runs" \
+    test "$(readlink /var/lib/kdump/initrd.img)" = "/var/lib/kdump/initrd.img-$version"
+  check "the kernel stays loaded" loaded 1
 }
 package() {
   check "upgrade" dpkg -i /root/kdump-mkinitrd_*.deb
@@ -102,8 +100,11 @@ case $(cat $mark 2>/dev/null) in
   "")
     kdump-config show
     ls -l /var/lib/kdump
-    systemctl show kdump-tools -p ExecMainStartTimestampMonotonic \
-      -p ExecMainExitTimestampMonotonic -p CPUUsageNSec | sed 's/^/GUEST time: /'
+    for moment in Start Exit; do
+      time=$(systemctl show kdump-tools --timestamp=us --value -p ExecMain${moment}Timestamp)
+      echo "GUEST time: $moment=$(date -d "$time" +%s.%N)"
+    done
+    stat -c 'GUEST time: Image=%.Y' "/var/lib/kdump/initrd.img-$version"
     check "autopkgtest, until the crash" /root/crash
     ;;
   crashed)
@@ -111,7 +112,7 @@ case $(cat $mark 2>/dev/null) in
     check "loaded once in this boot" loads 1
     check "the figures of the capture are kept" test -s "/var/lib/kdump/measured-$version.json"
     check "the memory model uses them" learned
-    hooks
+    kernel_package
     package
     echo KDUMP_CAPTURE=rootfs >> $config
     check "load with KDUMP_CAPTURE=rootfs" kdump-config reload
@@ -130,6 +131,24 @@ systemctl --force --force poweroff
 """
 
 
+def add_second_kernel(root):
+    """Puts a small /root/second-kernel.deb into `root`.
+
+    The real package with its maintainer scripts, of which an emulated machine would unpack 100 MB of
+    xz for minutes: only the drivers that the guest needs are kept, and nothing is compressed.
+    """
+    (package,) = root.glob("root/linux-image-*.deb")
+    scratch = root / "root/second-kernel"
+    debian_root.run("dpkg-deb", "-R", package, scratch)
+    (modules,) = scratch.glob("lib/modules/*/kernel")
+    for folder in (*modules.glob("drivers/*"), *modules.glob("fs/*"), modules / "net", modules / "sound"):
+        if folder.name not in ("block", "virtio", "ext4", "jbd2", "mbcache.ko"):
+            debian_root.run("rm", "-rf", folder)
+    debian_root.run("dpkg-deb", "--root-owner-group", "-Znone", "-b", scratch, root / "root/second-kernel.deb")
+    shutil.rmtree(scratch)
+    package.unlink()
+
+
 def make_disk(folder):
     """The disk, kernel and initrd of a guest with the package installed."""
     root = debian_root.copy("guest-root")
@@ -142,6 +161,9 @@ def make_disk(folder):
     debian_root.write(root, "etc/systemd/system/guest-test.service", UNIT)
     debian_root.write(root, "usr/local/sbin/guest-test", SCRIPT, 0o755)
     debian_root.write(root, "root/crash", (SOURCE / "debian/tests/crash").read_text(), 0o755)
+    add_second_kernel(root)
+    # It would pack an initrd for the second kernel, which nobody is going to boot.
+    (root / "etc/kernel/postinst.d/initramfs-tools").chmod(0o644)
     debian_root.chroot(root, "systemctl", "enable", "guest-test.service")
     debian_root.chroot(root, "systemctl", "mask", "serial-getty@ttyS0.service",
                        "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
@@ -169,11 +191,10 @@ def said(console, kind):
     return re.findall(rf"GUEST {kind}: ([^\r\n]*)", console.text)
 
 
-def load_seconds(console):
-    """How long the first load took; the image had to be built."""
-    times = dict(text.split("=") for text in said(console, "time"))
-    return (int(times["ExecMainExitTimestampMonotonic"]) -
-            int(times["ExecMainStartTimestampMonotonic"])) / 1e6
+def first_load(console):
+    """Seconds from the start of the first load to its image, which had to be built, and to its end."""
+    times = {name: float(time) for name, time in (t.split("=") for t in said(console, "time"))}
+    return times["Image"] - times["Start"], times["Exit"] - times["Start"]
 
 
 def problems_of(console, needles):
@@ -219,10 +240,10 @@ def main():
         print(f"{name}, crashkernel={crashkernel}: panic after {console.when(PANIC):.0f} s, then "
               f"{console.lines[-1][0] - console.when(PANIC):.0f} s to the restart")
     else:
-        load = load_seconds(consoles[0])
-        print(f"kdump-config load at first boot, image included: {load:.1f} s")
-        if load > LONGEST_FIRST_LOAD:
-            problems.append(f"load at first boot took {load:.1f} s")
+        build, load = first_load(consoles[0])
+        print(f"kdump-config load at first boot: image after {build:.1f} s, loaded after {load:.1f} s")
+        if build > LONGEST_FIRST_BUILD:
+            problems.append(f"the image was there after {build:.1f} s")
         files = files_of(disk)
         dumps = [path for path, kind in files.items() if "/dump." in path
                  and kind.lower().startswith("kdump compressed dump")]

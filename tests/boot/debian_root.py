@@ -23,6 +23,11 @@ PACKAGES = ("systemd", "systemd-sysv", "udev", "kmod", "file", "initramfs-tools"
 # A chroot does not know the machine it is going to be, and most modules take a minute to pack.
 INITRAMFS = {"etc/initramfs-tools/conf.d/guest": "MODULES=list\n",
              "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n"}
+# The peer, and a second kernel that can be installed and removed while the first one runs.
+DOWNLOAD = ("cd /root && kernel=$(apt-cache depends linux-image-cloud-amd64 | "
+            "sed -n 's/.*Depends: //p' | head -n 1) && "
+            "apt-get -q download kdump-tools $kernel && "
+            "rm -f /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*")
 POLICY = "usr/sbin/policy-rc.d"
 UUID = "11111111-2222-4333-8444-555555555555"
 
@@ -52,7 +57,7 @@ def write(root, path, text, mode=0o644):
 
 def base():
     """The root directory without a package under test; made once, which takes minutes."""
-    digest = hashlib.sha256(repr((SUITE, PACKAGES, INITRAMFS)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr((SUITE, PACKAGES, INITRAMFS, DOWNLOAD)).encode()).hexdigest()[:12]
     made = FOLDER / f"base-{digest}"
     if made.is_dir():
         return made
@@ -66,8 +71,7 @@ def base():
     for path, text in INITRAMFS.items():
         write(scratch, path, text)
     chroot(scratch, "apt-get", "-qy", "install", "--no-install-recommends", "linux-image-amd64")
-    chroot(scratch, "sh", "-c", "cd /root && apt-get -q download kdump-tools && "
-           "rm -f /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*")
+    chroot(scratch, "sh", "-c", DOWNLOAD)
     scratch.rename(made)
     return made
 

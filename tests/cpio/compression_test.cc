@@ -60,15 +60,10 @@ TEST(Compress, EveryLevelOfTheRangeWorksAndNoOther) {
   }
 }
 
-TEST(Compress, DefaultOfZstdBeatsLevel17) {
-  const std::string data = sample_text(3'000'000);
-  EXPECT_LT(packed(data, Codec::kZstd).size(), packed(data, Codec::kZstd, 17).size());
-}
-
 TEST(Compress, ThreadsNeverChangeTheBytes) {
   for (const std::size_t size : {1000U, 600'000U, 3'000'000U}) {
     const std::string data = sample_text(size);
-    for (const std::optional<int> level : {std::optional<int>{}, std::optional<int>{3}}) {
+    for (const std::optional<int> level : {std::optional<int>{}, std::optional<int>{17}}) {
       const std::string expected = compress(data, {.level = level, .threads = 1}).value();
       for (const unsigned threads : {0U, 2U, 4U, 1000U}) {
         EXPECT_TRUE(compress(data, {.level = level, .threads = threads}) == expected)

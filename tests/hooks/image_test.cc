@@ -42,22 +42,6 @@ TEST_F(Image, IsBuiltByTheSiblingProgram) {
               ElementsAre(ElementsAre("/usr/sbin/kdump-mkinitrd", "-q", kRunning)));
 }
 
-TEST_F(Image, FirstOneInAHurryIsCompressedLess) {
-  ASSERT_TRUE(build_image(machine.context(), machine.state().config, kRunning, {.hurry = true}));
-  EXPECT_TRUE(has(machine.runner.calls.back(), "6"));
-  ASSERT_TRUE(build_image(machine.context(), machine.state().config, kRunning, {.hurry = true}));
-  EXPECT_FALSE(has(machine.runner.calls.back(), "6")) << "there is one already";
-}
-
-TEST_F(Image, OnlyTheSmallerOneMayFit) {
-  machine.runner.programs["kdump-mkinitrd"] = [](const std::vector<std::string>& argv) {
-    return ProgramOutcome{has(argv, "--strict") ? 4 : 0, ""};
-  };
-  ASSERT_TRUE(build_image(machine.context(), machine.state().config, kRunning, {.hurry = true}));
-  EXPECT_EQ(machine.runner.calls.size(), 2U);
-  EXPECT_FALSE(has(machine.runner.calls.back(), "--strict"));
-}
-
 TEST_F(Image, RecordedMachineIsPassedOn) {
   ASSERT_TRUE(kd::build(machine.context(), kRunning, "/etc/kdump/machine.json").has_value());
   EXPECT_THAT(machine.runner.calls[0], ElementsAre("/usr/sbin/kdump-mkinitrd", "--facts",

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -117,6 +118,97 @@ TEST(ProgramClosure, RefusesAScriptAndATruncatedProgram) {
     // its libraries.
     EXPECT_FALSE(parse_elf(whole.substr(0, size)).has_value()) << size;
   }
+}
+
+StandIn stand_in_for(std::vector<std::string> libraries) {
+  return {.source = KD_STAND_IN,
+          .content = RootedReader::open("/")->read(KD_STAND_IN).value(),
+          .libraries = std::move(libraries)};
+}
+
+std::set<std::string> image_paths(const std::vector<ProgramFile>& files, bool stand_in) {
+  std::set<std::string> paths;
+  for (const ProgramFile& file : files) {
+    if (file.stand_in == stand_in) paths.insert(file.image_path);
+  }
+  return paths;
+}
+
+TEST(StandIn, ReplacesWhatIsNotCalledAndWhatOnlyThatNeeds) {
+  const auto reader = RootedReader::open("/");
+  const auto files =
+      program_closure(*reader, "makedumpfile", "test",
+                      stand_in_for({"libdw.so.1", "libelf.so.1", "liblzo2.so.2", "libzstd.so.1"}));
+  ASSERT_TRUE(files.has_value()) << files.error().message;
+  EXPECT_THAT(image_paths(*files, true),
+              testing::IsSupersetOf({"/lib/libdw.so.1", "/lib/libelf.so.1"}));
+  const std::set<std::string> real = image_paths(*files, false);
+  EXPECT_THAT(real, testing::IsSupersetOf({"/bin/makedumpfile", "/lib/libz.so.1"}));
+  EXPECT_FALSE(real.contains("/lib/libdw.so.1"));
+  EXPECT_FALSE(real.contains("/lib/libbz2.so.1.0")) << "only libdw needs it";
+  for (const ProgramFile& file : *files) {
+    EXPECT_EQ(file.stand_in, file.source == KD_STAND_IN);
+  }
+}
+
+// The judge is the dynamic loader: with LD_BIND_NOW it wants every symbol, as of a program that
+// was linked so, and it says so when a version is missing.
+TEST(StandIn, SatisfiesTheDynamicLoader) {
+  namespace fs = std::filesystem;
+  const fs::path directory = fs::path(testing::TempDir()) / "stand-in";
+  fs::create_directories(directory);
+  for (const char* name : {"libdw.so.1", "libelf.so.1", "liblzo2.so.2"}) {
+    fs::copy_file(KD_STAND_IN, directory / name, fs::copy_options::overwrite_existing);
+  }
+  const std::string libraries = "LD_LIBRARY_PATH=" + directory.string() + " ";
+  const std::string version = output_of(libraries + "LD_BIND_NOW=1 makedumpfile -v 2>&1");
+  EXPECT_THAT(version, testing::StartsWith("makedumpfile: version"));
+  EXPECT_THAT(version, testing::Not(HasSubstr("no version information")));
+  // Whoever calls it all the same is told what is the matter.
+  EXPECT_THAT(
+      output_of(libraries + "makedumpfile -g /dev/null -x /bin/true 2>&1; echo status $?"),
+      testing::AllOf(HasSubstr("dwfl_begin() was left out of this image"), HasSubstr("status 1")));
+}
+
+TEST(StandIn, ReplacesNothingWhenItLacksASymbol) {
+  const auto reader = RootedReader::open("/");
+  StandIn other = stand_in_for({"libdw.so.1", "libelf.so.1"});
+  other.content = reader->read("/lib/x86_64-linux-gnu/libz.so.1").value();
+  const auto files = program_closure(*reader, "makedumpfile", "test", other);
+  ASSERT_TRUE(files.has_value()) << files.error().message;
+  EXPECT_EQ(*files, *program_closure(*reader, "makedumpfile", "test"));
+}
+
+// libdw needs libelf: with libdw real, the libelf that it finds has to be real as well.
+TEST(StandIn, ReplacesNothingThatAnotherLibraryNeeds) {
+  const auto reader = RootedReader::open("/");
+  StandIn other = stand_in_for({"libelf.so.1"});
+  const auto files = program_closure(*reader, "makedumpfile", "test", other);
+  ASSERT_TRUE(files.has_value()) << files.error().message;
+  EXPECT_EQ(*files, *program_closure(*reader, "makedumpfile", "test"));
+}
+
+TEST(ElfSymbols, AreThoseThatNmLists) {
+  const auto reader = RootedReader::open("/");
+  const auto lines = [](const std::string& command) {
+    std::set<std::string> result;
+    std::string list = output_of(command);
+    for (std::size_t end; (end = list.find('\n')) != std::string::npos; list.erase(0, end + 1)) {
+      result.insert(list.substr(0, end));
+    }
+    return result;
+  };
+  const auto program = parse_elf_symbols(reader->read("/usr/bin/makedumpfile").value());
+  ASSERT_TRUE(program.has_value());
+  EXPECT_EQ(std::set<std::string>(program->undefined.begin(), program->undefined.end()),
+            lines("nm -D /usr/bin/makedumpfile | sed -n 's/^ *U //p'"));
+  const auto library = parse_elf_symbols(reader->read("/lib/x86_64-linux-gnu/libdw.so.1").value());
+  ASSERT_TRUE(library.has_value());
+  EXPECT_EQ(
+      std::set<std::string>(library->defined.begin(), library->defined.end()),
+      lines(
+          "nm -D --defined-only /lib/x86_64-linux-gnu/libdw.so.1 | awk '$2 != \"A\" {print $3}' | "
+          "sed 's/@@/@/'"));
 }
 
 }  // namespace
