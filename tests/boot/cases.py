@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import hungry
 import judge
+import userland
 from machines import uuid
 
 # Leaves 4 MiB on the target (ext4, blocks of 4 KiB): enough for the log, not for a dump. Blocks
@@ -65,7 +66,7 @@ CASES = {case.name: case for case in (
     Case("nvme-btrfs-subvolume", "qemu-nvme-btrfs", judge.saved),
     Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),
     Case("usb-vfat", "qemu-usb-vfat", judge.saved),
-    Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved),
+    Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", dmesg_only("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(

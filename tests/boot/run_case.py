@@ -13,6 +13,7 @@ import disks
 import guest
 import kernels
 import qemu
+import userland
 from cases import CASES, PREDICTED
 from machines import MACHINES, Disk, Machine
 from paths import BOOT
@@ -22,6 +23,7 @@ from image import build
 def setup():
     for suite in kernels.SUITES:
         guest.base_segment(kernels.download(suite))
+    userland.download()
     for machine in {case.machine: MACHINES[case.machine] for case in CASES.values()}.values():
         disks.prepared(machine)
     for case in CASES.values():
