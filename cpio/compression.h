@@ -21,7 +21,7 @@ Codec codec_of(std::string_view data);
 
 struct Compression {
   Codec codec = Codec::kZstd;
-  // In the codec's own range. None: zstd 6, gzip 9, xz 9, lz4 12.
+  // In the codec's own range. None: zstd 3, gzip 9, xz 9, lz4 12.
   std::optional<int> level;
   // zstd and xz: log2 of the window (dictionary) in bytes, 12..27. The kernel's decompressor
   // allocates it inside the reservation, so 17 (128 KiB) needs 8 MiB less than zstd -19's own

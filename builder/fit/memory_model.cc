@@ -79,7 +79,7 @@ std::uint64_t percent_left(const ModelInput& input) {
   if (input.variant.packed) return 30;
   switch (input.compression.codec) {
     case cpio::Codec::kZstd:
-      return 34;
+      return 37;
     case cpio::Codec::kXz:
       return 29;
     case cpio::Codec::kGzip:
