@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 6> kDirectories = {"dev", "proc", "sys",
 void add_init(const PlanInput& input, std::string config, std::vector<PlanEntry>& entries) {
   entries.push_back({.path = "init",
                      .mode = kProgramMode,
-                     .source = Source::kOwn,
+                     .source = Source::kBuilder,
                      .source_path = input.init_path,
                      .reason = "saves the dump and reboots"});
   entries.push_back({.path = std::string(kdinit::kConfigPath.substr(1)),
@@ -76,7 +76,7 @@ void add_programs(const PlanInput& input, std::vector<PlanEntry>& entries) {
     const auto parent = std::ranges::find(input.programs, file.because, &ProgramFile::source);
     entries.push_back({.path = image_path(file),
                        .mode = kProgramMode,
-                       .source = file.stand_in ? Source::kOwn : Source::kFile,
+                       .source = file.stand_in ? Source::kBuilder : Source::kFile,
                        .source_path = file.source,
                        .packed = input.variant.packed,
                        .group = file.because.empty() ? Group::kProgram : Group::kLibrary,

@@ -20,10 +20,10 @@ namespace kd {
 
 enum class Source {
   kDirectory,
-  kText,    // `text` itself
-  kFile,    // a file below the root the machine's programs come from
-  kKernel,  // a module below the root of the target kernel
-  kOwn,     // a file on the host that comes with the builder
+  kText,     // `text` itself
+  kFile,     // a file below the root the machine's programs come from
+  kKernel,   // a module below the root of the target kernel
+  kBuilder,  // a file on the host that comes with the builder
 };
 
 enum class Group { kInit, kModule, kFirmware, kProgram, kLibrary };
