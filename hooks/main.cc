@@ -79,10 +79,10 @@ Result<int> run_savecore(const Context& context, const Arguments& arguments) {
     context.say(config.error().message + "; using the defaults");
     config = kd::KdumpConfig{};
   }
-  const Result<void> saved =
-      kd::savecore(context, *config, {.restart_when_stuck = arguments.finish});
+  const kd::SavePlaces places{.restart_when_stuck = arguments.finish};
+  const Result<void> saved = kd::savecore(context, *config, places);
   if (!saved) context.say(saved.error().message);
-  if (arguments.finish) return finish_capture(context, *config, saved.has_value()) ? 0 : 1;
+  if (arguments.finish) return finish_capture(context, *config, saved.has_value(), places) ? 0 : 1;
   return saved ? 0 : 1;
 }
 

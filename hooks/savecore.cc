@@ -16,6 +16,7 @@
 #include "builder/init/capture.h"
 #include "builder/init/child.h"
 #include "builder/init/dump_directory.h"
+#include "builder/init/guard.h"
 #include "builder/init/linux_system.h"
 #include "hooks/image.h"
 
@@ -195,6 +196,13 @@ Result<void> copy_vmcore(const ProgramRunner& runner, const SavePlaces& places,
   return {};
 }
 
+void sync_disks(const SavePlaces& places) {
+  kdinit::Guard guard;
+  if (places.restart_when_stuck) guard.start(places.stall_timeout);
+  ::sync();
+  guard.stop();
+}
+
 }  // namespace
 
 Result<void> savecore(const Context& context, const KdumpConfig& config, const SavePlaces& places) {
@@ -264,8 +272,8 @@ int reboot_now() {
 }
 
 bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
-                    const std::function<int()>& reboot) {
-  ::sync();
+                    const SavePlaces& places, const std::function<int()>& reboot) {
+  sync_disks(places);
   if (!saved) {
     std::vector<std::string> words =
         split_words(config.fail_command).value_or(std::vector<std::string>{});
@@ -279,7 +287,7 @@ bool finish_capture(const Context& context, const KdumpConfig& config, bool save
                         : outcome.error().message);
   }
   context.say("rebooting");
-  ::sync();
+  sync_disks(places);
   context.say(std::string("reboot: ") + std::generic_category().message(reboot()));
   return false;
 }

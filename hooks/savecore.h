@@ -17,7 +17,7 @@ struct SavePlaces {
   std::string root;  // in front of KDUMP_COREDIR; empty: the live machine
   // Seconds without growth of the file until the programs that write it are ended; 0: never.
   std::uint32_t stall_timeout = 600;
-  // Restarts the machine when a call into the kernel, as fsync on a dead disk, takes that long. For
+  // Restarts the machine when a call into the kernel, as sync on a dead disk, takes that long. For
   // a capture kernel only.
   bool restart_when_stuck = false;
 };
@@ -34,6 +34,6 @@ int reboot_now();
 // After savecore in a capture kernel: reboots, or runs KDUMP_FAIL_CMD, which may decide otherwise.
 // Returns whether that command succeeded; else it reboots, and a reboot that works never returns.
 bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
-                    const std::function<int()>& reboot = reboot_now);
+                    const SavePlaces& places, const std::function<int()>& reboot = reboot_now);
 
 }  // namespace kd

@@ -168,7 +168,7 @@ TEST_F(Savecore, NetworkTargetsAreSavedLocally) {
 class FinishCapture : public testing::Test {
  protected:
   bool finish(bool saved) {
-    return finish_capture(machine.context(), config, saved, [this] {
+    return finish_capture(machine.context(), config, saved, {}, [this] {
       ++reboots;
       return EPERM;
     });
