@@ -83,6 +83,18 @@ KernelMemory memory_of_kernel(const Options& options, const Roots& roots, const 
   return measurement ? corrected(std::move(memory), *measurement, version, profile) : memory;
 }
 
+// The closure keeps them when this makedumpfile wants more of them than the stand-in has.
+void note_libraries_that_stayed(const PlanInput& input, std::vector<std::string>& notes) {
+  for (const std::string& library : input.requirements.uncalled_libraries) {
+    const auto file =
+        std::ranges::find(input.programs, "/lib/" + library, &ProgramFile::image_path);
+    if (file == input.programs.end() || file->stand_in) continue;
+    notes.push_back(library +
+                    " is in the image, though a capture does not call it: this "
+                    "makedumpfile wants more of such libraries than their stand-in has");
+  }
+}
+
 }  // namespace
 
 Result<Selection> select_inputs(const Options& options, const Roots& roots, const Facts& facts) {
@@ -116,6 +128,7 @@ Result<Selection> select_inputs(const Options& options, const Roots& roots, cons
     KD_TRY(stand_in.content, roots.host.read(stand_in.source));
     KD_TRY(input.programs,
            program_closure(roots.machine, "makedumpfile", "filters and writes the dump", stand_in));
+    note_libraries_that_stayed(input, selection.notes);
   }
   return selection;
 }

@@ -2,6 +2,7 @@
 #include "hooks/initramfs_tools.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,6 +143,8 @@ Result<void> build_with_initramfs_tools(const Context& context, std::string_view
   KD_TRY(const std::string confdir, make_confdir(context, data));
   const std::string host_image = fmt::format("{}/initrd.img-{}", data, version);
   const std::string temporary = host_image + ".new";
+  // The unit that loads at boot has the highest priority, for a second; this may take minutes.
+  if (::getpriority(PRIO_PROCESS, 0) < 0) ::setpriority(PRIO_PROCESS, 0, 0);
   KD_TRY(const ProgramOutcome outcome,
          context.runner.run({*program, "-d", confdir, "-o", temporary, std::string(version)}));
   Result<void> published;

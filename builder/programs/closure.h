@@ -32,8 +32,9 @@ struct StandIn {
 // multi-arch and the plain library directories. Sorted by image path. A library that is not found,
 // or a script in place of a program, is an error that names both ends.
 //
-// `stand_in` replaces a library, and with it what only that needs, when the program itself asks for
-// it and finds every symbol that it takes from it in the stand-in, with the same version.
+// `stand_in` replaces those of its libraries that the program itself needs, and with them what only
+// they need: all of them, or none when it lacks a symbol that the program takes from one, with its
+// version, or when a library that stays needs one.
 Result<std::vector<ProgramFile>> program_closure(const FileReader& reader, std::string_view name,
                                                  std::string_view reason,
                                                  const StandIn& stand_in = {});

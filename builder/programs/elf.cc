@@ -4,6 +4,8 @@
 #include <gelf.h>
 #include <libelf.h>
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,9 +76,11 @@ const char* string_at(Elf* elf, const GElf_Shdr& header, std::size_t offset) {
   return text == nullptr ? "" : text;
 }
 
-// Offsets within a section wrap when a file is damaged; libelf refuses those beyond its end.
+// Offsets only grow, so that the links of a damaged file cannot form a circle; libelf refuses one
+// that is negative or beyond the end of its section.
 int advance(int offset, GElf_Word by) {
-  return static_cast<int>(static_cast<unsigned>(offset) + by);
+  const std::int64_t next = std::int64_t{offset} + by;
+  return next > std::numeric_limits<int>::max() ? -1 : static_cast<int>(next);
 }
 
 void read_needed_versions(Elf* elf, Elf_Data* data, const GElf_Shdr& header, Versions& versions) {
@@ -87,6 +91,7 @@ void read_needed_versions(Elf* elf, Elf_Data* data, const GElf_Shdr& header, Ver
     GElf_Vernaux version;
     for (int n = 0; n < file.vn_cnt && gelf_getvernaux(data, at, &version); ++n) {
       versions[version.vna_other] = string_at(elf, header, version.vna_name);
+      if (version.vna_next == 0) break;
       at = advance(at, version.vna_next);
     }
     if (file.vn_next == 0) return;

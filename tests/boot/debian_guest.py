@@ -21,9 +21,9 @@ import qemu
 from paths import SOURCE
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
-# Seconds from the start of kdump-config load to the finished image, emulated: 2 to 3 on an idle host.
-# This finds a load that waits for something, and no slow machine.
-LONGEST_FIRST_BUILD = 60
+# Seconds from the start of kdump-config load to the image, and from there to its end; emulated they
+# are 2 to 3 and as many on an idle host. This finds what waits for something, and no slow machine.
+LONGEST_STEP = 60
 # Name, crashkernel=, and what the console has to say after the panic.
 CRASHES = (
     ("direct", "96M", ("result: saved", "end: reboot")),
@@ -242,8 +242,8 @@ def main():
     else:
         build, load = first_load(consoles[0])
         print(f"kdump-config load at first boot: image after {build:.1f} s, loaded after {load:.1f} s")
-        if build > LONGEST_FIRST_BUILD:
-            problems.append(f"the image was there after {build:.1f} s")
+        if max(build, load - build) > LONGEST_STEP:
+            problems.append("the first load took too long")
         files = files_of(disk)
         dumps = [path for path, kind in files.items() if "/dump." in path
                  and kind.lower().startswith("kdump compressed dump")]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian 13's makedumpfile and its libraries, as a sysroot for the builder."""
 
+import hashlib
 import shutil
 import subprocess
 
@@ -10,7 +11,8 @@ from paths import BUILD
 SUITE = "trixie"
 PACKAGES = ("makedumpfile", "libc6", "libdw1t64", "libelf1t64", "liblzo2-2", "libzstd1", "zlib1g",
             "libbz2-1.0", "liblzma5")
-ROOT = BUILD / f"makedumpfile-{SUITE}"
+DIGEST = hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:12]
+ROOT = BUILD / f"makedumpfile-{SUITE}-{DIGEST}"
 
 
 def download():

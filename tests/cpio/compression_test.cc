@@ -60,6 +60,11 @@ TEST(Compress, EveryLevelOfTheRangeWorksAndNoOther) {
   }
 }
 
+TEST(Compress, DefaultOfZstdIsItsQuickLevel) {
+  const std::string data = sample_text(600'000);
+  EXPECT_TRUE(packed(data, Codec::kZstd) == packed(data, Codec::kZstd, 3));
+}
+
 TEST(Compress, ThreadsNeverChangeTheBytes) {
   for (const std::size_t size : {1000U, 600'000U, 3'000'000U}) {
     const std::string data = sample_text(size);
