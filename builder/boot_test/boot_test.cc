@@ -26,7 +26,7 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uintmax_t kDiskSize = 1024 * kMiB;
 // Seconds; a capture takes 20 without KVM and a few with it.
 constexpr std::string_view kTimeLimit = "300";
-constexpr std::string_view kKvmTimeLimit = "60";
+constexpr std::string_view kKvmTimeLimit = "30";
 
 class WorkDirectory {
  public:
