@@ -130,11 +130,6 @@ Freshness check_image(const Context& context, std::string_view version) {
   if (!has_image(context.reader, version)) {
     return {State::kStale, {image_path(version) + " does not exist"}};
   }
-  const auto by_time = [&]() -> Freshness {
-    const std::vector<std::string> newer = newer_than_image(context.reader, version);
-    if (newer.empty()) return {State::kFresh, {}};
-    return {State::kStale, {fmt::format("newer than the image: {}", fmt::join(newer, ", "))}};
-  };
   const Result<ProgramOutcome> outcome = run_builder(context, {"--check"}, version);
   if (!outcome) return {State::kUnknown, {outcome.error().message}};
   if (outcome->status == 0) return {State::kFresh, {}};
@@ -146,7 +141,10 @@ Freshness check_image(const Context& context, std::string_view version) {
   }
   if (kind_of(outcome->status) == ErrorKind::kTargetNotSupported &&
       !is_direct_image(context.reader, version)) {
-    return by_time();
+    const std::vector<std::string> changed = changed_since_image(context.reader, version);
+    if (changed.empty()) return {State::kFresh, {}};
+    return {State::kStale,
+            {fmt::format("changed since the image was made: {}", fmt::join(changed, ", "))}};
   }
   return {State::kUnknown, {message_of(*outcome)}};
 }

@@ -63,13 +63,26 @@ Result<int> run_estimate(const Context& context, const Arguments&) {
   return 0;
 }
 
+// Whether --if-enabled lets the verb go on.
+Result<bool> is_wanted(const Context& context, const Arguments& arguments) {
+  if (!arguments.if_enabled) return true;
+  KD_TRY(const kd::KdumpConfig config, kd::read_kdump_config(context.reader, context.config_path));
+  return config.use_kdump;
+}
+
 Result<int> run_load(const Context& context, const Arguments& arguments) {
-  if (arguments.if_enabled) {
-    KD_TRY(const kd::KdumpConfig config,
-           kd::read_kdump_config(context.reader, context.config_path));
-    if (!config.use_kdump) return 0;
+  KD_TRY(const bool wanted, is_wanted(context, arguments));
+  return wanted ? done(kd::load(context)) : 0;
+}
+
+Result<int> run_build(const Context& context, const Arguments& arguments) {
+  KD_TRY(const bool wanted, is_wanted(context, arguments));
+  if (!wanted) {
+    context.say(fmt::format("{}: USE_KDUMP is not 1, no image is built", context.config_path));
+    return 0;
   }
-  return done(kd::load(context));
+  context.say(fmt::format("Generating {}", kd::image_path(arguments.version)));
+  return done(kd::build(context, arguments.version, arguments.facts));
 }
 
 Result<int> run_savecore(const Context& context, const Arguments& arguments) {
@@ -139,10 +152,8 @@ constexpr Verb kVerbs[] = {
      [](const Context& context, const Arguments& arguments) {
        return done(kd::set_links(context, arguments.version, arguments.fallback));
      }},
-    {"build", "build the image of a kernel version", kVersion | kFacts | kHidden,
-     [](const Context& context, const Arguments& arguments) {
-       return done(kd::build(context, arguments.version, arguments.facts));
-     }},
+    {"build", "build the image of a kernel version", kVersion | kFacts | kIfEnabled | kHidden,
+     run_build},
 };
 
 void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {

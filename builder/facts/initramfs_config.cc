@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <regex>
 
 namespace kd {
 namespace {
@@ -13,6 +14,13 @@ bool is_module_name(std::string_view name) {
   return name.find_first_not_of(
              "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
          std::string_view::npos;
+}
+
+// The files of conf.d that mkinitramfs(8) reads.
+bool is_configuration_name(std::string_view name) {
+  static const std::regex known("[A-Za-z0-9][A-Za-z0-9._-]*");
+  return std::regex_match(name.begin(), name.end(), known) &&
+         name.find(".dpkg-") == std::string_view::npos;
 }
 
 bool is_missing(const Error& error) {
@@ -77,7 +85,10 @@ Result<InitramfsConfig> read_initramfs_config(const FileReader& reader,
   KD_CHECK(apply_file(reader, dir + "/initramfs.conf", set));
   for (const std::string& name :
        reader.list(dir + "/conf.d").value_or(std::vector<std::string>{})) {
-    if (!name.starts_with('.')) KD_CHECK(apply_file(reader, dir + "/conf.d/" + name, set));
+    const std::string path = dir + "/conf.d/" + name;
+    const Result<FileStatus> status = reader.status(path);
+    if (!is_configuration_name(name) || (status && status->type == FileType::kDirectory)) continue;
+    KD_CHECK(apply_file(reader, path, set));
   }
   config.policy = value_of(set, "MODULES");
   config.compress = value_of(set, "COMPRESS");

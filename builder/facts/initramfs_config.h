@@ -32,7 +32,9 @@ Result<std::vector<ExtraModule>> parse_module_list(std::string_view text,
                                                    std::string_view file_name);
 
 // DIR/modules, DIR/initramfs.conf, then DIR/conf.d/* by name, each overriding the one before. Every
-// file may be missing; DIR may not.
+// file may be missing; DIR may not. Of conf.d, directories and names that mkinitramfs(8) passes
+// over
+// ("x~", ".x", "x.dpkg-old") are none.
 Result<InitramfsConfig> read_initramfs_config(const FileReader& reader, std::string_view directory);
 
 }  // namespace kd

@@ -45,9 +45,11 @@ int sync_path(const char* path, int flags) {
   return fd.valid() && ::fsync(fd.get()) == 0 ? 0 : errno;
 }
 
-bool is_directory(int parent, const char* name) {
+// Anybody may make a directory in a world-writable /var/crash, and give it any name.
+bool is_own_directory(int parent, const char* name) {
   struct stat info {};
-  return ::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+  return ::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
+         info.st_uid == ::geteuid();
 }
 
 }  // namespace
@@ -121,7 +123,7 @@ int delete_old_runs(std::string_view base, std::string_view current, std::uint32
     Text<64> oldest;
     std::uint32_t count = 0;
     const int error = for_each_entry(Path(base).c_str(), [&](const char* name) {
-      if (!is_run_name(name) || !is_directory(fd.get(), name)) return;
+      if (!is_run_name(name) || !is_own_directory(fd.get(), name)) return;
       ++count;
       if (name == current) return;
       if (!oldest.view().empty() && !is_older(name, oldest.view())) return;

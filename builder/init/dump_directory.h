@@ -35,9 +35,10 @@ int write_file_atomically(std::string_view directory, std::string_view name, std
 // Size in bytes; 0 when there is none.
 std::uint64_t size_of(const char* path);
 
-// Deletes the oldest run directories of `base` until `keep` are left, never `current`. Other
-// names, files and symbolic links are not touched or followed, mount points not entered. `deleted`
-// gets the names; ticker.tick() is called before each file. Returns 0 or the first errno value.
+// Deletes the oldest run directories of `base` until `keep` are left, never `current`. Other names,
+// directories of other users (who is running this is root), files and symbolic links are not
+// counted, touched or followed, mount points not entered. `deleted` gets the names; ticker.tick()
+// is called before each file. Returns 0 or the first errno value.
 int delete_old_runs(std::string_view base, std::string_view current, std::uint32_t keep,
                     TextBuffer& deleted, Ticker& ticker);
 

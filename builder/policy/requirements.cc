@@ -56,14 +56,16 @@ Result<void> check_file_system(const Place& place) {
                 "{} is on {} ({} mounted at {}): this file system cannot be {} yet; {}", place.path,
                 mount.fs_type, mount.source, mount.mount_point, place.role, place.advice);
   }
+  // Not to know is no refusal: what is missing once may be there at the next try, and an image that
+  // was built before stays.
   if (mount.device.empty()) {
-    return fail(ErrorKind::kTargetNotSupported,
+    return fail(ErrorKind::kFailed,
                 "{} is on {} ({}), but no block device below it was found in /sys; in a container "
                 "or build root use --facts with a record of the real machine",
                 place.path, mount.fs_type, mount.source);
   }
   if (mount.uuid.empty()) {
-    return fail(ErrorKind::kTargetNotSupported,
+    return fail(ErrorKind::kFailed,
                 "the UUID of the {} file system on {} could not be read, and device names may "
                 "change in the capture kernel; run as root, or name UUID= in /etc/fstab",
                 mount.fs_type, mount.device);

@@ -151,7 +151,10 @@ TEST(InitramfsConfig, ReadsModulesAndSettings) {
   root.file("/conf/initramfs.conf", "MODULES=most\nBUSYBOX=auto\nCOMPRESS=gzip\nRUNSIZE=10%\n");
   root.file("/conf/conf.d/90-last", "COMPRESS=zstd\n")
       .file("/conf/conf.d/10-first", "COMPRESS=xz\nCOMPRESSLEVEL=19\n");
-  root.file("/conf/conf.d/.hidden", "reboot\n");
+  // mkinitramfs(8) passes over these.
+  for (const char* name : {".hidden", "backup~", "#edited#", "90-last.dpkg-old", "folder/file"}) {
+    root.file(std::string("/conf/conf.d/") + name, "reboot\n");
+  }
   const auto config = read_initramfs_config(root.reader(), "/conf");
   ASSERT_TRUE(config.has_value()) << config.error().message;
   EXPECT_THAT(config->modules,

@@ -24,16 +24,23 @@ class Image : public testing::Test {
   void install_mkinitramfs(int status, const std::string& image = "from mkinitramfs") {
     machine.runner.programs["mkinitramfs"] = [=, this](const std::vector<std::string>& argv) {
       confdir = argv.at(2);
+      policy = read_all(confdir + "/conf.d/zzzzzz-kdump");
+      modules = read_all(confdir + "/modules");
       if (!image.empty()) std::ofstream(argv.at(4)) << image;
       return ProgramOutcome{status, "mkinitramfs: words\n"};
     };
+  }
+  static std::string read_all(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
   }
   Result<void> build() { return build_image(machine.context(), machine.state().config, kRunning); }
   [[nodiscard]] std::string image() const {
     return machine.root.read(std::string("var/lib/kdump/initrd.img-") + kRunning);
   }
   FakeMachine machine;
-  std::string confdir;
+  // Of the last run of mkinitramfs.
+  std::string confdir, policy, modules;
 };
 
 TEST_F(Image, IsBuiltByTheSiblingProgram) {
@@ -55,9 +62,9 @@ TEST_F(Image, UnsupportedTargetIsBuiltWithMkinitramfs) {
   EXPECT_EQ(image(), "from mkinitramfs");
   EXPECT_THAT(machine.said, HasSubstr("kdump-mkinitrd: no way"));
   EXPECT_THAT(machine.said, HasSubstr("boots the real root"));
-  EXPECT_EQ(confdir, machine.root.path("var/lib/kdump/initramfs-tools"));
-  EXPECT_EQ(machine.root.read("var/lib/kdump/initramfs-tools/conf.d/zzz-kdump"), "MODULES=dep\n");
-  EXPECT_EQ(machine.root.read("var/lib/kdump/initramfs-tools/modules"), "mine\n\nscsi_dh_alua\n");
+  EXPECT_EQ(policy, "MODULES=dep\n");
+  EXPECT_EQ(modules, "mine\n\nscsi_dh_alua\n");
+  EXPECT_FALSE(std::filesystem::exists(confdir)) << "gone with the run";
   EXPECT_EQ(machine.root.read("etc/initramfs-tools/modules"), "mine\n") << "a private copy";
   EXPECT_FALSE(is_direct_image(machine.reader(), kRunning));
   EXPECT_THAT(machine.root.names(), Not(IsEmpty()));
@@ -68,7 +75,59 @@ TEST_F(Image, SmallModulePoliciesStay) {
   machine.build_status = 3;
   install_mkinitramfs(0);
   ASSERT_TRUE(build().has_value());
-  EXPECT_EQ(machine.root.read("var/lib/kdump/initramfs-tools/conf.d/zzz-kdump"), "");
+  EXPECT_EQ(policy, "");
+}
+
+TEST_F(Image, NothingIsWrittenThroughLinksOfTheConfiguration) {
+  machine.build_status = 3;
+  install_mkinitramfs(0);
+  machine.root.write("etc/site/modules", "theirs\n");
+  machine.root.write("etc/site/hooks/kdump-sysctl", "#!/bin/sh\n");
+  machine.root.write("etc/site/conf.d/site", "RESUME=none\n");
+  for (const char* name : {"modules", "hooks", "conf.d"}) {
+    const std::string path = machine.root.path(std::string("etc/initramfs-tools/") + name);
+    std::filesystem::remove_all(path);
+    std::filesystem::create_symlink(std::string("../site/") + name, path);
+  }
+  std::filesystem::create_symlink("nowhere", machine.root.path("etc/initramfs-tools/broken"));
+  ASSERT_TRUE(build().has_value());
+  EXPECT_EQ(modules, "theirs\n\nscsi_dh_alua\n");
+  EXPECT_EQ(machine.root.read("etc/site/modules"), "theirs\n");
+  EXPECT_EQ(machine.root.read("etc/site/hooks/kdump-sysctl"), "#!/bin/sh\n");
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("etc/site/conf.d/zzzzzz-kdump")));
+}
+
+TEST_F(Image, LinkToItsOwnDirectoryEndsWithAnError) {
+  machine.build_status = 3;
+  install_mkinitramfs(0);
+  std::filesystem::create_directory(machine.root.path("etc/initramfs-tools/scripts"));
+  std::filesystem::create_symlink(".", machine.root.path("etc/initramfs-tools/scripts/again"));
+  EXPECT_THAT(build().error().message, HasSubstr("own directory"));
+  EXPECT_EQ(image(), "");
+}
+
+TEST_F(Image, RunsHaveDirectoriesOfTheirOwnAndRemoveWhatAKilledOneLeft) {
+  machine.build_status = 3;
+  machine.root.write("var/lib/kdump/initramfs-tools.killed/conf/modules", "x\n");
+  std::string other;
+  install_mkinitramfs(0);
+  machine.runner.programs["mkinitramfs"] = [&](const std::vector<std::string>& argv) {
+    if (confdir.empty()) {
+      confdir = argv.at(2);
+      other = machine.root.read(confdir.substr(machine.root.path().size() + 1) + "/modules");
+      EXPECT_TRUE(build().has_value()) << "a second run beside the first";
+      EXPECT_TRUE(std::filesystem::exists(confdir + "/modules")) << "leaves the first its files";
+    } else {
+      EXPECT_NE(argv.at(2), confdir);
+      EXPECT_NE(argv.at(4), confdir);
+    }
+    std::ofstream(argv.at(4)) << "image";
+    return ProgramOutcome{0, ""};
+  };
+  ASSERT_TRUE(build().has_value());
+  EXPECT_EQ(other, "mine\n\nscsi_dh_alua\n");
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/lib/kdump/initramfs-tools.killed")));
+  EXPECT_EQ(image(), "image");
 }
 
 TEST_F(Image, OfMkinitramfsTakesTheManifestOfAnOlderOneAway) {
@@ -85,9 +144,7 @@ TEST_F(Image, FreshOneOfMkinitramfsIsKept) {
   ASSERT_TRUE(build().has_value());
   ASSERT_TRUE(build().has_value());
   EXPECT_EQ(std::ranges::count(machine.runner.names_called(), "mkinitramfs"), 1);
-  std::filesystem::last_write_time(
-      machine.root.path("etc/initramfs-tools/modules"),
-      std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  machine.root.write("etc/initramfs-tools/modules", "other\n");
   ASSERT_TRUE(build().has_value());
   EXPECT_EQ(std::ranges::count(machine.runner.names_called(), "mkinitramfs"), 2);
 }
@@ -101,7 +158,9 @@ TEST_F(Image, FailedMkinitramfsKeepsTheOldOne) {
     EXPECT_FALSE(build().has_value());
     EXPECT_EQ(image(), std::string("image ") + kRunning);
     EXPECT_TRUE(is_direct_image(machine.reader(), kRunning));
-    EXPECT_EQ(machine.root.read(std::string("var/lib/kdump/initrd.img-") + kRunning + ".new"), "");
+    EXPECT_EQ(std::ranges::distance(
+                  std::filesystem::directory_iterator(machine.root.path("var/lib/kdump"))),
+              2);
   }
 }
 
@@ -155,16 +214,44 @@ TEST_F(Image, CheckKnowsFreshStaleAndUnknown) {
   EXPECT_EQ(check_image(machine.context(), kRunning).state, State::kUnknown);
 }
 
-TEST_F(Image, CheckOfMkinitramfsLooksAtTimes) {
+TEST_F(Image, OfMkinitramfsIsStaleByWhatItWasMadeOf) {
+  machine.build_status = machine.check_status = 3;
+  install_mkinitramfs(0);
+  const auto state = [&] { return check_image(machine.context(), kRunning).state; };
+  for (const char* path :
+       {"etc/initramfs-tools/conf.d/x", "etc/initramfs-tools/hooks/x",
+        "etc/initramfs-tools/scripts/init-top/x", "usr/share/initramfs-tools/hooks/x",
+        "etc/crypttab", "etc/mdadm/mdadm.conf", "etc/lvm/lvm.conf", "etc/multipath.conf",
+        "etc/multipath/wwids", "etc/fstab", "etc/modprobe.d/x.conf"}) {
+    ASSERT_TRUE(build().has_value());
+    EXPECT_EQ(state(), State::kFresh) << path;
+    machine.root.write(path, "text\n");
+    EXPECT_EQ(state(), State::kStale) << path;
+    // An older file than the image, as cp -p and a restored backup leave one.
+    std::filesystem::last_write_time(machine.root.path(path), std::filesystem::file_time_type());
+    const Freshness stale = check_image(machine.context(), kRunning);
+    EXPECT_THAT(stale.reasons, Contains(HasSubstr(path))) << path;
+    ASSERT_TRUE(build().has_value());
+    std::filesystem::remove(machine.root.path(path));
+    EXPECT_EQ(state(), State::kStale) << path << " is gone";
+  }
+}
+
+TEST_F(Image, OfMkinitramfsWithoutARecordIsStale) {
   machine.add_image(kRunning, false);
   machine.check_status = 3;
-  const KdumpConfig config = machine.state().config;
-  std::filesystem::last_write_time(
-      machine.root.path("etc/initramfs-tools/modules"),
-      std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
   const Freshness stale = check_image(machine.context(), kRunning);
   EXPECT_EQ(stale.state, State::kStale);
-  EXPECT_THAT(stale.reasons, Contains(HasSubstr("/etc/initramfs-tools/modules")));
+  EXPECT_THAT(stale.reasons, Contains(HasSubstr(".inputs")));
+}
+
+TEST_F(Image, MachineThatCouldNotBeReadKeepsTheDirectImage) {
+  machine.add_image(kRunning);
+  install_mkinitramfs(0);
+  machine.build_status = 1;
+  EXPECT_FALSE(build().has_value());
+  EXPECT_EQ(confdir, "");
+  EXPECT_TRUE(is_direct_image(machine.reader(), kRunning));
 }
 
 TEST_F(Image, TryBuildBuildsNothing) {

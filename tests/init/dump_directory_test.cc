@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -145,6 +146,19 @@ TEST_F(Retention, TouchesNothingElse) {
   EXPECT_THAT(root.names(), UnorderedElementsAre("202401010000", "kexec_cmd", "202401010000.old",
                                                  "important", "202501010000", "202301010000"));
   EXPECT_EQ(root.read("important/dump"), "x");
+}
+
+TEST_F(Retention, CountsAndDeletesNothingOfOtherUsers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a directory of somebody else";
+  for (const char* run : {"202301010000", "202401010000", "202501010000"}) {
+    root.write(std::string(run) + "/dump", "x");
+  }
+  ASSERT_EQ(::chown(root.path("202301010000").c_str(), 65534, 65534), 0);
+  EXPECT_EQ(delete_beyond(2, "202501010000"), 0);
+  EXPECT_EQ(deleted.view(), "");
+  EXPECT_EQ(delete_beyond(1, "202501010000"), 0);
+  EXPECT_EQ(deleted.view(), "202401010000");
+  EXPECT_THAT(root.names(), UnorderedElementsAre("202301010000", "202501010000"));
 }
 
 TEST_F(Retention, DoesNotFollowLinksInsideARun) {

@@ -142,10 +142,12 @@ TEST(Requirements, RefusesAFileSystemOnSeveralDevices) {
   expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "vda, vdb");
 }
 
-TEST(Requirements, RefusesATargetWithoutIdentity) {
+TEST(Requirements, NotToKnowTheTargetIsNoRefusalOfIt) {
   MachineFacts machine = virtio_machine();
   machine.dump_mount.uuid.clear();
-  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "UUID");
+  expect_refused(decide_for(machine), ErrorKind::kFailed, "UUID");
+  machine.dump_mount.device.clear();
+  expect_refused(decide_for(machine), ErrorKind::kFailed, "no block device");
 }
 
 TEST(Requirements, RefusesADeviceThatIsRecordedBelowItself) {
