@@ -66,6 +66,15 @@ void append_nvme_controllers(const FileReader& reader, const std::string& subsys
   }
 }
 
+// How an NVMe disk is reached that is not on this machine's PCI ("tcp", "rdma", "fc"); else empty.
+std::string nvme_fabric(const FileReader& reader, const std::vector<BusNode>& chain) {
+  const bool fabric = std::ranges::find(chain, "nvme-fabrics", &BusNode::subsystem) != chain.end();
+  const auto controller = std::ranges::find(chain, "nvme", &BusNode::subsystem);
+  return fabric && controller != chain.end()
+             ? attribute(reader, fmt::format("/sys/{}/transport", controller->path))
+             : std::string();
+}
+
 BlockDevice read_device(const FileReader& reader, const std::string& name,
                         const std::string& path) {
   BlockDevice device{.name = name,
@@ -99,6 +108,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
     if (path.find("/nvme-subsystem/") != std::string::npos) {
       append_nvme_controllers(reader, parent_of(path), device.chain);
     }
+    device.layer = nvme_fabric(reader, device.chain);
   }
   return device;
 }

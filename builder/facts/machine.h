@@ -30,7 +30,8 @@ struct BlockDevice {
   std::string number;  // "MAJOR:MINOR"
   BlockKind kind = BlockKind::kDisk;
   // Device mapper: the part of dm/uuid before the first '-' ("LVM", "CRYPT", "mpath"), empty
-  // without a uuid. MD: md/level ("raid1"). Others: empty.
+  // without a uuid. MD: md/level ("raid1"). NVMe over a network: the transport of its controller
+  // ("tcp"). Others: empty.
   std::string layer;
   std::string mapper_name;         // dm/name: its name below /dev/mapper; others: empty
   std::uint64_t size = 0;          // bytes

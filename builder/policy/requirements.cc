@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "builder/policy/dump_libraries.h"
+#include "builder/policy/storage_layer.h"
 
 namespace kd {
 namespace {
@@ -17,24 +18,6 @@ constexpr std::array<std::string_view, 6> kFileSystems = {"ext2", "ext3",  "ext4
 
 // makedumpfile(8): one thread, no compression and only the pages a debugger needs.
 const std::vector<std::string> kRetryArguments = {"-d", "31", "--num-threads", "0"};
-
-std::string_view kind_name(const BlockDevice& device) {
-  switch (device.kind) {
-    case BlockKind::kDisk:
-      return "disk";
-    case BlockKind::kPartition:
-      return "partition";
-    case BlockKind::kDeviceMapper:
-      return "device mapper";
-    case BlockKind::kMd:
-      return "MD RAID";
-    case BlockKind::kLoop:
-      return "loop device";
-    case BlockKind::kOther:
-      break;
-  }
-  return "device of an unknown kind";
-}
 
 const BlockDevice* find_device(const MachineFacts& machine, std::string_view name) {
   const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
@@ -93,11 +76,10 @@ Result<std::vector<const BlockDevice*>> plain_stack(const MachineFacts& machine,
                   place.path);
     }
     next.pop_back();
-    if (device->kind != BlockKind::kDisk && device->kind != BlockKind::kPartition) {
+    if (const std::string layer = foreign_layer(*device); !layer.empty()) {
       return fail(ErrorKind::kTargetNotSupported,
-                  "{} is on {}, a {}{}{}: this storage layer is not supported as {} yet",
-                  place.path, device->name, kind_name(*device),
-                  device->layer.empty() ? "" : " of type ", device->layer, place.role);
+                  "{} is on {}, {}: this storage layer is not supported as {} yet", place.path,
+                  device->name, layer, place.role);
     }
     // A record may be damaged; a device below itself would never end.
     if (std::ranges::find(stack, device) != stack.end()) {

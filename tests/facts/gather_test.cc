@@ -141,6 +141,12 @@ TEST(Gather, GivesAMultipathNvmeDiskTheChainOfItsController) {
               ElementsAre("nvme"));
 }
 
+TEST(Gather, NamesTheTransportOfNvmeOverANetworkOnly) {
+  EXPECT_EQ(device(gathered_machine("nvme-tcp"), "nvme0n1").layer, "tcp");
+  EXPECT_EQ(device(gathered_machine("nvme-multipath-xfs"), "nvme0n1").layer, "");
+  EXPECT_EQ(device(gathered_machine("iscsi"), "sda").layer, "");
+}
+
 TEST(Gather, KeepsNoSerialNumbersOfMapperDevices) {
   EXPECT_THAT(machine_to_json(gathered_machine("lvm-xfs")), Not(HasSubstr("GhIjKl")));
 }

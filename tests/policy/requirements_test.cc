@@ -20,6 +20,12 @@ Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& 
   return decide(machine, config, additions);
 }
 
+KdumpConfig rootfs() {
+  KdumpConfig config;
+  config.capture = "rootfs";
+  return config;
+}
+
 std::vector<std::string> wanted_names(const Requirements& requirements) {
   std::vector<std::string> names;
   for (const modsel::Wanted& wanted : requirements.modules.wanted) names.push_back(wanted.what);
@@ -124,6 +130,25 @@ INSTANTIATE_TEST_SUITE_P(
                     Layer{BlockKind::kLoop, "", "loop device"},
                     Layer{BlockKind::kOther, "", "unknown kind"}));
 
+TEST(Requirements, RefusesADiskThatNoDriverOfThisMachineLeadsTo) {
+  MachineFacts machine = virtio_machine();
+  machine.devices[0].chain = {{.path = "devices/platform/host4/session1/target4:0:0/4:0:0:1",
+                               .subsystem = "scsi",
+                               .modalias = "scsi:t-0x00",
+                               .driver = "sd",
+                               .module = "sd_mod"},
+                              {.path = "devices/platform/host4/session1",
+                               .subsystem = {},
+                               .modalias = {},
+                               .driver = {},
+                               .module = {}}};
+  machine.devices.push_back({.name = "vda1", .kind = BlockKind::kPartition, .below = {"vda"}});
+  machine.dump_mount.device = "vda1";
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "/var/crash is on vda, an iSCSI disk: this storage layer is not supported");
+  expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported, "an iSCSI disk");
+}
+
 class UnsupportedFileSystem : public testing::TestWithParam<const char*> {};
 
 TEST_P(UnsupportedFileSystem, IsRefusedByName) {
@@ -214,12 +239,6 @@ MachineFacts two_disk_machine() {
   }
   machine.devices.push_back(disk);
   return machine;
-}
-
-KdumpConfig rootfs() {
-  KdumpConfig config;
-  config.capture = "rootfs";
-  return config;
 }
 
 TEST(Requirements, DirectCaptureKnowsTheRootItIsOn) {

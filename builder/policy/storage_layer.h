@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What stands between a block device and the hardware, as far as the facts tell.
+#pragma once
+
+#include <string>
+
+#include "builder/facts/machine.h"
+
+namespace kd {
+
+// The storage layer that keeps init from reaching a device, for a message ("an iSCSI disk", "a
+// device mapper of type LVM"). Empty for partitions, and for disks whose chain shows a driver that
+// finds them by itself: those of a local controller, whatever its bus.
+[[nodiscard]] std::string foreign_layer(const BlockDevice& device);
+
+}  // namespace kd
