@@ -74,6 +74,12 @@ Builtins parse_builtins(std::string_view list, std::string_view modinfo) {
   return result;
 }
 
+// depmod writes what lies elsewhere (depmod.d's "external") with its whole path, and an index made
+// by somebody else may say anything.
+bool is_below(const std::string& directory, std::string_view path) {
+  return path.starts_with(directory + "/") && path.find("/../") == std::string_view::npos;
+}
+
 class KmodIndex final : public ModuleIndex {
  public:
   KmodIndex(Context context, std::string directory, ModprobeConf config, Builtins builtins)
@@ -207,6 +213,13 @@ kd::Result<ModuleInfo> KmodIndex::info(std::string_view name) const {
                     "no module {} in {}, neither as a file nor builtin", info.name, directory_);
   }
   info.path = kmod_module_get_path(module.get());
+  if (!is_below(directory_, info.path)) {
+    return kd::fail(
+        kd::ErrorKind::kKernelNotFound,
+        "{}, which {}/modules.dep lists, lies outside of that directory; put the module "
+        "below it and run 'depmod -a {}'",
+        info.path, directory_, std::filesystem::path(directory_).filename().string());
+  }
   if (::access(info.path.c_str(), R_OK) < 0) {
     const int error = errno;
     return kd::fail_errno(
@@ -245,7 +258,8 @@ kd::Result<void> check_indexes(const std::string& directory, const kd::RootedRea
 kd::Result<std::unique_ptr<ModuleIndex>> open_kmod_index(const std::string& modules_dir,
                                                          ModprobeConf config) {
   KD_TRY(const kd::RootedReader reader, kd::RootedReader::open(modules_dir));
-  const std::filesystem::path directory = std::filesystem::path(modules_dir + "/").parent_path();
+  const std::filesystem::path directory =
+      std::filesystem::absolute(modules_dir + "/").parent_path();
   if (const kd::Result<void> checked = check_indexes(directory, reader); !checked) {
     return kd::fail(kd::ErrorKind::kKernelNotFound, "{}; run 'depmod -a {}'",
                     checked.error().message, directory.filename().string());

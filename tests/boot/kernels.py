@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian kernels without installing them: download the package, unpack it, run depmod."""
+"""Debian kernels without installing them: download the package, unpack it, run their depmod."""
 
 import pathlib
 import shutil
@@ -87,11 +87,43 @@ def apt(suite, *command, cwd=None):
     return run.stdout
 
 
+# What depmod of a suite needs of it beside libssl; libkmod of Debian 13 loads the last two at run
+# time.
+DEPMOD = ("kmod", "libkmod2", "libc6", "libzstd1", "liblzma5")
+# Written last, below the kernel's root.
+INDEXED = ".indexed-by-kmod-of-its-suite"
+
+
+def index(suite, kernel):
+    """Runs the depmod of the suite itself: kmod 30 writes an index root last, kmod 34 root first."""
+    tools = BUILD / "apt" / suite / "depmod"
+    shutil.rmtree(tools, ignore_errors=True)
+    tools.mkdir(parents=True)
+    depends = apt(suite, "apt-cache", "depends", "libkmod2").split()
+    apt(suite, "apt-get", "-q", "download", *DEPMOD,
+        *(name for name in depends if name.startswith("libssl")), cwd=tools)
+    for archive in tools.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", archive, tools], check=True)
+        archive.unlink()
+    # kmod is depmod when it is called so. Its libraries lie in /lib or /usr/lib, as the suite has
+    # them.
+    libraries = [folder for top in ("lib", "usr/lib") for folder in tools.glob(f"{top}/*-linux-gnu")]
+    loader = next(path for folder in libraries for path in folder.glob("ld-linux-*.so.*"))
+    kmod = next(path for path in (tools / "bin/kmod", tools / "usr/bin/kmod") if path.exists())
+    subprocess.run([loader, "--library-path", ":".join(map(str, libraries)), "--argv0", "depmod",
+                    kmod, "-b", kernel.root, kernel.version], check=True)
+    (kernel.root / INDEXED).touch()
+
+
 def download(name):
     """Unpacks the newest kernel of suite `name` below KERNELS unless one is there."""
-    if unpacked(name):
-        return unpacked(name)
+    found = unpacked(name)
+    if found and (found.root / INDEXED).exists():
+        return found
     apt(name, "apt-get", "-q", "update")
+    if found:
+        index(name, found)
+        return found
     depends = apt(name, "apt-cache", "depends", "linux-image-amd64").split()
     package = depends[depends.index("Depends:") + 1]  # the meta package names the real one
     scratch = KERNELS.parent / f"kernels-{name}.tmp"
@@ -105,7 +137,7 @@ def download(name):
     if (root / "usr/lib/modules").is_dir() and not (root / "lib").exists():
         (root / "lib").symlink_to("usr/lib")  # as on a system with merged /usr
     kernel = Kernel(root, next(root.glob("boot/vmlinuz-*")).name.removeprefix("vmlinuz-"))
-    subprocess.run(["depmod", "-b", root, kernel.version], check=True)
+    index(name, kernel)
     KERNELS.mkdir(exist_ok=True)
     root.rename(KERNELS / name)  # last, so that a half unpacked kernel is never found
     shutil.rmtree(scratch)

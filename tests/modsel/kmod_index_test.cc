@@ -251,6 +251,41 @@ TEST_F(KmodIndexTest, IndexCutAtAnyLengthIsFound) {
   }
 }
 
+// The same tree, indexed by Debian 12's and by Debian 13's depmod.
+std::string seed(const std::string& name) {
+  std::ifstream file(KD_SOURCE_DIR "/tests/fuzz/corpus/index_file/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_F(KmodIndexTest, IndexWithTheRootFirstGivesTheSameAnswers) {
+  for (const std::string kmod : {"kmod30", "kmod34"}) {
+    SCOPED_TRACE(kmod);
+    tree.write(relative("modules.dep.bin"), seed("modules.dep." + kmod));
+    tree.write(relative("modules.alias.bin"), seed("modules.alias." + kmod));
+    const auto index = open();
+    ASSERT_NE(index, nullptr);
+    EXPECT_THAT(info(*index, "top-fs").depends, ElementsAre("base_lib", "mid"));
+    EXPECT_THAT(resolve(*index, "pci:v00001234d00005678sv"), ElementsAre("net"));
+    EXPECT_THAT(resolve(*index, "fs-top"), ElementsAre("top_fs"));
+    EXPECT_THAT(resolve(*index, "nowhere"), IsEmpty());
+  }
+}
+
+TEST_F(KmodIndexTest, ModuleThatTheIndexPutsElsewhereIsRefused) {
+  for (const std::string path : {"/ernel/lib/base-lib.ko:", "../../../../etc/evi.ko:"}) {
+    std::string index = seed("modules.dep.kmod34");
+    const std::size_t at = index.find("kernel/lib/base-lib.ko:");
+    index.replace(at, path.size(), path);
+    tree.write(relative("modules.dep.bin"), index);
+    const auto opened = open();
+    ASSERT_NE(opened, nullptr);
+    const auto info = opened->info("base-lib");
+    ASSERT_FALSE(info.has_value());
+    EXPECT_THAT(info.error().message, AllOf(HasSubstr("outside"), HasSubstr("depmod -a")));
+    EXPECT_EQ(info.error().kind, kd::ErrorKind::kKernelNotFound);
+  }
+}
+
 TEST_F(KmodIndexTest, MissingDirectoryIsAnError) {
   EXPECT_FALSE(open_kmod_index(tree.path() + "/nowhere", {}).has_value());
 }
