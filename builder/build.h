@@ -3,20 +3,13 @@
 // kdump-mkinitrd from options to image, phase by phase.
 #pragma once
 
-#include <string>
-
+#include "builder/base/result.h"
 #include "builder/options.h"
+#include "builder/outcome.h"
 
 namespace kd {
 
-inline constexpr int kExitBootTestFailed = 6;
-inline constexpr int kExitStale = 10;
-
-// Returns the exit code and writes the answer to `out`; an error has the exit code as its kind.
-struct Outcome {
-  int exit_code = 0;
-  std::string out;
-};
+// An error has the exit code as its kind.
 Result<Outcome> build(const Options& options);
 
 }  // namespace kd

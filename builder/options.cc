@@ -28,36 +28,38 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output,
                  "image to write (default: /var/lib/kdump/initrd.img-VERSION)")
       ->type_name("FILE");
-  app.add_option("-d,--confdir", options.confdir,
+  app.add_option("-d,--confdir", options.places.confdir,
                  "initramfs-tools style directory with modules and initramfs.conf")
       ->type_name("DIR");
-  app.add_option("-c,--compress", options.compression.codec, "zstd, gzip, xz, lz4 or none")
+  app.add_option("-c,--compress", options.request.compression.codec, "zstd, gzip, xz, lz4 or none")
       ->type_name("ALG");
-  app.add_option("-l,--level", options.compression.level, "compression level of ALG")
+  app.add_option("-l,--level", options.request.compression.level, "compression level of ALG")
       ->type_name("N");
-  app.add_option("--variant", options.variant,
+  app.add_option("--variant", options.request.variant,
                  "layout of the image: whole or packed (default: the first that fits)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"whole", "packed"}));
-  app.add_option("--config", options.config, "configuration (default: /etc/default/kdump-tools)")
+  app.add_option("--config", options.places.config,
+                 "configuration (default: /etc/default/kdump-tools)")
       ->type_name("FILE");
-  app.add_option("--sysroot", options.sysroot, "take every input below DIR")->type_name("DIR");
-  app.add_option("--kernel-root", options.kernel_root,
+  app.add_option("--sysroot", options.places.sysroot, "take every input below DIR")
+      ->type_name("DIR");
+  app.add_option("--kernel-root", options.places.kernel_root,
                  "take the kernel and its modules below DIR (default: the sysroot)")
       ->type_name("DIR");
-  app.add_option("--facts", options.facts, "use a recorded machine")->type_name("FILE");
+  app.add_option("--facts", options.places.facts, "use a recorded machine")->type_name("FILE");
   app.add_option("--record", options.record, "record this machine in FILE and stop")
       ->type_name("FILE");
-  app.add_option("--crashkernel", options.reservation,
+  app.add_option("--crashkernel", options.request.reservation,
                  "fit the image to this reservation, e.g. 96M (default: the live one)")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false));
   app.add_flag("--strict", options.strict, "an image that does not fit is an error");
   app.add_flag("-n,--dry-run", options.dry_run, "decide and report, write nothing");
-  app.add_flag("--list", options.list, "print every file of the image, with size and reason");
+  app.add_flag("--list", options.show.list, "print every file of the image, with size and reason");
   app.add_option("--why", options.why, "print why PATH or a module is in the image")
       ->type_name("PATH");
-  app.add_flag("--json", options.json, "report as JSON");
+  app.add_flag("--json", options.show.json, "report as JSON");
   app.add_flag("--check", options.check, "exit 0 when the image is fresh, 10 when stale");
   app.add_flag("--force", options.force, "build even when the image is fresh");
   app.add_flag("--verify", options.verify, "prove that the existing image holds what it should");
@@ -67,8 +69,8 @@ void describe(CLI::App& app, Options& options) {
   for (const char* other : {"--record", "--dry-run", "--list", "--why", "--check", "--verify"}) {
     boot_test->excludes(app.get_option(other));
   }
-  app.add_flag("-v,--verbose", options.verbose, "say each step and its time");
-  app.add_flag("-q,--quiet", options.quiet, "print only errors");
+  app.add_flag("-v,--verbose", options.show.verbose, "say each step and its time");
+  app.add_flag("-q,--quiet", options.show.quiet, "print only errors");
 }
 
 }  // namespace
@@ -90,9 +92,9 @@ tl::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv
     return tl::unexpected(
         EarlyExit{kUsageExit, "SOURCE_DATE_EPOCH is not a number of seconds from 0 to 2^32-1\n"});
   }
-  options.mtime = *mtime;
+  options.request.mtime = *mtime;
   if (options.output.empty()) options.output = "/var/lib/kdump/initrd.img-" + options.version;
-  if (options.kernel_root.empty()) options.kernel_root = options.sysroot;
+  if (options.places.kernel_root.empty()) options.places.kernel_root = options.places.sysroot;
   return options;
 }
 

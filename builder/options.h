@@ -10,27 +10,42 @@
 
 namespace kd {
 
-// The command line of kdump-mkinitrd(8).
-struct Options {
-  std::string version;
-  std::string output;   // default: /var/lib/kdump/initrd.img-VERSION
+// Where the inputs are taken from.
+struct InputPlaces {
   std::string confdir;  // initramfs-tools style; empty: none
   std::string config;   // below the sysroot; empty: /etc/default/kdump-tools, which may be missing
   std::string sysroot = "/";
   std::string kernel_root;  // empty: sysroot
   std::string facts;        // a recorded machine in place of the live one
-  std::string record;       // write the machine here and stop
-  std::string variant;      // of the image, empty: the first that fits
-  std::string why;
+};
+
+// What is asked of the image itself.
+struct ImageRequest {
+  std::string variant;  // a name of kVariants; empty: the first that fits
   CompressionRequest compression;
   std::int64_t mtime = 0;                    // SOURCE_DATE_EPOCH
   std::optional<std::uint64_t> reservation;  // bytes, of --crashkernel
-  bool strict = false;
+};
+
+// How the answer is printed.
+struct Presentation {
+  bool json = false;
+  bool list = false;
   bool verbose = false;
   bool quiet = false;
+};
+
+// The command line of kdump-mkinitrd(8).
+struct Options {
+  std::string version;
+  std::string output;  // default: /var/lib/kdump/initrd.img-VERSION
+  InputPlaces places;
+  ImageRequest request;
+  Presentation show;
+  std::string record;  // write the machine here and stop
+  std::string why;
+  bool strict = false;
   bool dry_run = false;
-  bool list = false;
-  bool json = false;
   bool check = false;
   bool force = false;
   bool verify = false;

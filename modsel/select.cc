@@ -29,9 +29,9 @@ struct Why {
   bool required = false;  // the deny list of this program gives way, that of the user is an error
 };
 
-class Selection {
+class ModuleClosure {
  public:
-  Selection(const ModuleRequest& request, const ModuleIndex& index)
+  ModuleClosure(const ModuleRequest& request, const ModuleIndex& index)
       : request_(request), index_(index) {}
 
   kd::Result<void> add_wanted(const Wanted& wanted);
@@ -59,7 +59,7 @@ class Selection {
 // kernel code gives to request_module(), and one provider answers it: "crypto-crc32c" means
 // crc32c_generic and crc32c_intel. The generic one works on every CPU; the others only are faster,
 // and fail to load on a CPU without their instructions.
-kd::Result<std::vector<std::string>> Selection::providers(const std::string& what) const {
+kd::Result<std::vector<std::string>> ModuleClosure::providers(const std::string& what) const {
   KD_TRY(std::vector<std::string> names, index_.resolve(what));
   if (what.find(':') != std::string::npos) return names;
   const auto generic = std::ranges::find_if(
@@ -68,7 +68,7 @@ kd::Result<std::vector<std::string>> Selection::providers(const std::string& wha
   return names;
 }
 
-kd::Result<void> Selection::add_wanted(const Wanted& wanted) {
+kd::Result<void> ModuleClosure::add_wanted(const Wanted& wanted) {
   KD_TRY(std::vector<std::string> names, providers(wanted.what));
   if (names.empty() && !wanted.otherwise.empty()) {
     KD_TRY(names, providers(wanted.otherwise));
@@ -104,7 +104,7 @@ kd::Result<void> Selection::add_wanted(const Wanted& wanted) {
 
 // What is required beats the deny list of this program: a dump with a driver that should not be
 // there is better than none. It does not beat the user's: both were said by the user.
-kd::Result<bool> Selection::is_denied(const ModuleInfo& info, const Why& why) {
+kd::Result<bool> ModuleClosure::is_denied(const ModuleInfo& info, const Why& why) {
   if (contains(request_.denied, info.name)) {
     if (why.required) {
       return kd::fail(kd::ErrorKind::kUsage,
@@ -125,7 +125,7 @@ kd::Result<bool> Selection::is_denied(const ModuleInfo& info, const Why& why) {
   return false;
 }
 
-kd::Result<void> Selection::add_module(const std::string& name, const Why& why) {
+kd::Result<void> ModuleClosure::add_module(const std::string& name, const Why& why) {
   if (selected_.contains(name) || builtin_.contains(name)) return {};
   KD_TRY(ModuleInfo info, index_.info(name));
   if (info.builtin) {
@@ -147,7 +147,7 @@ kd::Result<void> Selection::add_module(const std::string& name, const Why& why) 
   return add_dependencies(info);
 }
 
-kd::Result<void> Selection::add_dependencies(const ModuleInfo& info) {
+kd::Result<void> ModuleClosure::add_dependencies(const ModuleInfo& info) {
   for (const std::string& dependency : info.depends) {
     const Why why{.reason = "needed by " + info.name, .because = info.name, .required = true};
     if (auto added = add_module(dependency, why); !added) {
@@ -176,14 +176,14 @@ kd::Result<void> Selection::add_dependencies(const ModuleInfo& info) {
 }
 
 // The modules `what` led to; nothing is no error.
-kd::Result<std::vector<std::string>> Selection::add_optional(const std::string& what,
-                                                             const Why& why) {
+kd::Result<std::vector<std::string>> ModuleClosure::add_optional(const std::string& what,
+                                                                 const Why& why) {
   KD_TRY(std::vector<std::string> names, providers(what));
   for (const std::string& name : names) KD_CHECK(add_module(name, why));
   return names;
 }
 
-kd::Result<void> Selection::add_hidden(const std::string& name) {
+kd::Result<void> ModuleClosure::add_hidden(const std::string& name) {
   for (const HiddenDependency& hidden : hidden_dependencies()) {
     if (hidden.if_module != name) continue;
     if (hidden.when == When::kLoaded && !contains(request_.loaded, hidden.adds)) continue;
@@ -197,7 +197,7 @@ kd::Result<void> Selection::add_hidden(const std::string& name) {
   return {};
 }
 
-kd::Result<ModuleSet> Selection::finish() {
+kd::Result<ModuleSet> ModuleClosure::finish() {
   ModuleSet result;
   result.warnings = std::move(warnings_);
   // Edges to builtin and denied modules order nothing.
@@ -219,9 +219,9 @@ kd::Result<ModuleSet> Selection::finish() {
 }  // namespace
 
 kd::Result<ModuleSet> select(const ModuleRequest& request, const ModuleIndex& index) {
-  Selection selection(request, index);
-  for (const Wanted& wanted : request.wanted) KD_CHECK(selection.add_wanted(wanted));
-  return selection.finish();
+  ModuleClosure closure(request, index);
+  for (const Wanted& wanted : request.wanted) KD_CHECK(closure.add_wanted(wanted));
+  return closure.finish();
 }
 
 }  // namespace modsel

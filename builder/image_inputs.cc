@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "builder/selection.h"
+#include "builder/image_inputs.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <thread>
 
 #include "builder/facts/sysctl_conf.h"
 #include "builder/fit/measurement.h"
+#include "builder/own_file.h"
 #include "builder/policy/command_line.h"
 #include "builder/policy/compression_choice.h"
 #include "builder/policy/requirements.h"
@@ -70,13 +70,13 @@ std::optional<Measurement> measurement_at(const RootedReader& reader, const std:
 }
 
 // A capture tells more than a boot test; of a recorded machine this one's captures tell nothing.
-KernelMemory memory_of_kernel(const Options& options, const Roots& roots, const Facts& facts) {
+KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, const Facts& facts) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
   KernelMemory memory = kernel_memory(version, profile);
-  std::optional<Measurement> measurement = measurement_at(
-      roots.host, std::filesystem::absolute(boot_test_path(options.output)).string());
-  if (options.facts.empty()) {
+  std::optional<Measurement> measurement =
+      measurement_at(roots.host, absolute(boot_test_path(image)));
+  if (!facts.recorded) {
     const std::string path = fmt::format("{}{}.json", kMeasuredPrefix, version);
     if (auto captured = measurement_at(roots.machine, path)) measurement = std::move(captured);
   }
@@ -97,86 +97,41 @@ void note_libraries_that_stayed(const PlanInput& input, std::vector<std::string>
 
 }  // namespace
 
-Result<Selection> select_inputs(const Options& options, const Roots& roots, const Facts& facts) {
-  Selection selection;
+Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string& image,
+                                  const Roots& roots, const Facts& facts) {
+  ImageInputs inputs;
   KD_TRY(CompressionChoice compression,
-         choose_compression(options.compression, facts.additions, facts.kernel));
-  if (!compression.warning.empty()) selection.notes.push_back(compression.warning);
+         choose_compression(request.compression, facts.additions, facts.kernel));
+  if (!compression.warning.empty()) inputs.notes.push_back(compression.warning);
   compression.compression.threads = std::max(1U, std::thread::hardware_concurrency());
-  selection.settings = {.compression = compression.compression, .mtime = options.mtime};
+  inputs.settings = {.compression = compression.compression, .mtime = request.mtime};
 
-  selection.command_line =
+  inputs.command_line =
       capture_command_line(command_line_inputs(facts.machine, facts.config, facts.kernel.version))
           .text;
 
-  selection.kernel_memory = memory_of_kernel(options, roots, facts);
+  inputs.kernel_memory = memory_of_kernel(image, roots, facts);
 
-  PlanInput& input = selection.input;
-  input.kernel = facts.kernel.version;
+  PlanInput& plan = inputs.plan;
+  plan.kernel = facts.kernel.version;
   KD_TRY(std::vector<std::string> sysctls, read_sysctl_conf(roots.machine));
-  KD_TRY(input.requirements,
+  KD_TRY(plan.requirements,
          decide(facts.machine, facts.config, facts.additions, std::move(sysctls)));
-  selection.notes.insert(selection.notes.end(), input.requirements.notes.begin(),
-                         input.requirements.notes.end());
-  KD_CHECK(select_modules(roots, facts.kernel, input, selection.notes));
-  input.firmware = select_firmware(input.modules, roots, facts.kernel, selection.notes);
+  inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
+                      plan.requirements.notes.end());
+  KD_CHECK(select_modules(roots, facts.kernel, plan, inputs.notes));
+  plan.firmware = select_firmware(plan.modules, roots, facts.kernel, inputs.notes);
   // The real root has its own makedumpfile.
-  if (input.requirements.capture == kdinit::CaptureMode::kDirect) {
+  if (plan.requirements.capture == kdinit::CaptureMode::kDirect) {
     StandIn stand_in{
-        .source = {}, .content = {}, .libraries = input.requirements.uncalled_libraries};
+        .source = {}, .content = {}, .libraries = plan.requirements.uncalled_libraries};
     KD_TRY(stand_in.source, own_file("stand-in.so"));
     KD_TRY(stand_in.content, roots.host.read(stand_in.source));
-    KD_TRY(input.programs,
+    KD_TRY(plan.programs,
            program_closure(roots.machine, "makedumpfile", "filters and writes the dump", stand_in));
-    note_libraries_that_stayed(input, selection.notes);
+    note_libraries_that_stayed(plan, inputs.notes);
   }
-  return selection;
-}
-
-Result<std::string> own_file(std::string_view name) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  const fs::path path = self.parent_path().parent_path() / "lib/kdump-mkinitrd" / name;
-  if (!fs::is_regular_file(path, error)) {
-    return fail(ErrorKind::kFailed, "{} is missing; reinstall kdump-mkinitrd", path.string());
-  }
-  return path.string();
-}
-
-Result<ImagePlan> plan_variant(const Selection& selection, const Variant& variant) {
-  PlanInput input = selection.input;
-  input.variant = variant;
-  KD_TRY(input.init_path, own_file(variant.packed ? "kdump-init-packed" : "kdump-init"));
-  return make_plan(input);
-}
-
-std::uint64_t reservation_for(const Options& options, const Facts& facts) {
-  return options.reservation.value_or(facts.machine.reservation);
-}
-
-Result<Candidate> choose_variant(const Options& options, const Roots& roots, const Facts& facts,
-                                 const Selection& selection) {
-  Candidate candidate;
-  candidate.reservation = reservation_for(options, facts);
-  for (const Variant& variant : kVariants) {
-    if (!options.variant.empty() && options.variant != variant.name) continue;
-    KD_TRY(candidate.plan, plan_variant(selection, variant));
-    KD_TRY(std::vector<std::string> contents,
-           load_contents(candidate.plan, {roots.machine, roots.kernel, roots.host}));
-    candidate.digests = digest_contents(candidate.plan, contents);
-    KD_TRY(candidate.entries, plain_entries(candidate.plan, std::move(contents)));
-    candidate.model = {.variant = variant,
-                       .files = file_sizes(candidate.plan, candidate.entries),
-                       .image_size = 0,
-                       .compression = selection.settings.compression,
-                       .kernel = selection.kernel_memory,
-                       .ram = facts.machine.ram};
-    candidate.model.image_size = estimate_image_size(candidate.model);
-    if (candidate.reservation == 0) break;
-    if (predict(candidate.model).needed <= candidate.reservation) break;
-  }
-  return candidate;
+  return inputs;
 }
 
 }  // namespace kd

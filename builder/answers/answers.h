@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What kdump-mkinitrd says besides building an image. Each answer has a file of its name.
+#pragma once
+
+#include <string>
+
+#include "builder/freshness.h"
+#include "builder/layout.h"
+#include "builder/outcome.h"
+#include "builder/report/report.h"
+
+namespace kd {
+
+// --record: writes the machine into `file`.
+Result<Outcome> record(const std::string& file, const MachineFacts& machine,
+                       const Presentation& show);
+
+// --check: whether the image on disk is what would be built.
+Outcome say_freshness(const std::string& image, const Reasons& reasons, const Presentation& show);
+// Of a build that found nothing to do.
+Outcome not_built_again(const std::string& image, const Presentation& show);
+
+// --why: the chain of reasons for `path`.
+Result<Outcome> explain(const std::string& path, const ImagePlan& plan);
+
+// --verify: whether the image on disk holds what `candidate` says.
+Result<Outcome> verify(const std::string& image, const Roots& roots, const Candidate& candidate,
+                       const Presentation& show);
+
+// --list, --dry-run and the end of a build.
+Report report_of(const ImageInputs& inputs, const Candidate& candidate);
+std::string report_as(const Presentation& show, const Report& report);
+
+// --boot-test: crashes a machine with the image that is on disk, and keeps what that told beside
+// it. `before` is the answer of the build.
+Result<Outcome> boot_test(const std::string& image, std::uint64_t reservation, const Roots& roots,
+                          const Facts& facts, const ImageInputs& inputs, const Presentation& show,
+                          const Outcome& before);
+
+}  // namespace kd

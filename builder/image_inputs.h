@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Everything that decides about the image but its layout, before a byte of it is made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "builder/fit/kernel_memory.h"
+#include "builder/inputs.h"
+#include "builder/plan/image_plan.h"
+#include "builder/write/image_file.h"
+
+namespace kd {
+
+struct ImageInputs {
+  PlanInput plan;  // without a layout
+  ImageSettings settings;
+  std::string command_line;  // of the capture kernel
+  KernelMemory kernel_memory;
+  std::vector<std::string> notes;
+};
+
+// `image` is the file to be written, beside which the result of a boot test may lie.
+Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string& image,
+                                  const Roots& roots, const Facts& facts);
+
+}  // namespace kd
