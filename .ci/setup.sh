@@ -3,8 +3,9 @@
 # Sourced by ./check and ./quickstart from the top of the tree.
 
 export DEBIAN_FRONTEND=noninteractive
-export CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}
-export CCACHE_BASEDIR=$PWD
+# All clones share what they compile and download; tests/boot/paths.py has the same rule.
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-~/.cache}/kdump-mkinitrd/ccache}
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 PATH=$PATH:/usr/sbin:/sbin # mkfs, kexec, depmod
 mkdir -p build
 

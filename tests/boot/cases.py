@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import hungry
 import judge
 import userland
-from machines import uuid
+from machines import MACHINES, uuid
 
 # Leaves 4 MiB on the target (ext4, blocks of 4 KiB): enough for the log, not for a dump. Blocks
 # reserved for root count as free, since the capture kernel is root; reserved_clusters do not.
@@ -32,6 +32,7 @@ class Case:
     name: str
     machine: str
     judge: Callable  # Crash -> list of problems
+    kernel: str = ""  # in the place of the machine's
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
     prepare: str = ""  # shell that runs before the panic
@@ -39,6 +40,10 @@ class Case:
     without_target: bool = False  # its disk is not there
     destroyed: bool = False  # `prepare` leaves a target that cannot be mounted
     sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
+
+    @property
+    def kernel_name(self):
+        return self.kernel or MACHINES[self.machine].kernel
 
 
 def dmesg_only(because):
@@ -67,6 +72,11 @@ CASES = {case.name: case for case in (
     Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),
     Case("usb-vfat", "qemu-usb-vfat", judge.saved),
     Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
+    Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud"),
+    Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",
+         sysroot=userland.sysroot),
+    Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
+         kernel="trixie-backports-cloud", sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", dmesg_only("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-import kernels
+import packages
 from paths import BOOT, BUILD
 
 SUITE = "bookworm"
@@ -65,7 +65,7 @@ def base():
     scratch.mkdir(parents=True)
     print(f"debootstrap of {SUITE} into {made}", flush=True)
     run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, scratch,
-        kernels.mirrors()[0])
+        packages.mirrors()[0])
     # Nothing is started from a chroot.
     write(scratch, POLICY, "#!/bin/sh\nexit 101\n", 0o755)
     for path, text in INITRAMFS.items():

@@ -65,11 +65,9 @@ def copy(paths, folder):
 
 def read_back(kernel, disk, path, folder, destination, log):
     """Copies `folder` of the file system on `disk` to the host directory `destination`."""
-    destination.mkdir(parents=True, exist_ok=True)
     script = "\n".join((
         f"load {disk.modules}", f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
         f"mount -t {disk.file_system} -o ro,{disk.options} $device /mnt || fail mount",
-        "open_share", f"cp -R /mnt/{folder}/. /share/ || fail copy",
-        "df -k /mnt", "umount /mnt"))
-    guest.do(kernel, script, log, share=destination,
-             drives=[qemu.Drive(path, disk.attach, read_only=True)])
+        f"hand_over /mnt/{folder}", "df -k /mnt", "umount /mnt"))
+    guest.fetch(kernel, script, log, destination,
+                drives=[qemu.Drive(path, disk.attach, read_only=True)])

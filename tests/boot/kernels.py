@@ -1,150 +1,159 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian kernels without installing them: download the package, unpack it, run their depmod."""
+"""The kernels of the tests: kernels.py [NAME]... unpacks the newest of each, or of those named.
 
+Every entry of build/kernels/ is the root of one unpacked kernel. Those of NEWEST are links into the
+cache; a folder that lies there is somebody's own, in the place of ours or beside them, and stays.
+"""
+
+import os
 import pathlib
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 
+import packages
 from paths import BUILD
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# bookworm has plain .ko files below /lib; trixie has .ko.xz below /usr/lib.
-SUITES = ("bookworm", "trixie")
 KERNELS = BUILD / "kernels"
+# Suite and meta package. bookworm has plain .ko files below /lib; trixie has .ko.xz below /usr/lib;
+# from 7.2 on vmlinuz lies beside the modules, and a kernel is three packages. The cloud kernels have
+# no drivers of real hardware.
+NEWEST = {
+    "bookworm": ("bookworm", "linux-image-amd64"),
+    "bookworm-cloud": ("bookworm", "linux-image-cloud-amd64"),
+    "trixie": ("trixie", "linux-image-amd64"),
+    "trixie-backports": ("trixie-backports", "linux-image-amd64"),
+    "trixie-backports-cloud": ("trixie-backports", "linux-image-cloud-amd64"),
+}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """An unpacked kernel package; as a sysroot it holds boot/ and lib/modules/VERSION."""
+    """An unpacked kernel; as a sysroot it holds vmlinuz and lib/modules/VERSION."""
 
     root: pathlib.Path
     version: str
 
     @property
     def image(self):
-        return self.root / "boot" / f"vmlinuz-{self.version}"
+        found = (self.root / "boot" / f"vmlinuz-{self.version}",
+                 self.root / "usr/lib/modules" / self.version / "vmlinuz")
+        return next((path for path in found if path.exists()), found[0])
 
     def modprobe(self, name):
-        """Paths of a module and what it needs, in load order; empty when it is built in."""
+        """Paths of a module and what it needs, in load order; empty when it is built in.
+
+        None when the kernel has no such module.
+        """
         command = ["modprobe", "-d", self.root, "-S", self.version, "--show-depends", name]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        return [pathlib.Path(line.split()[1]) for line in out.splitlines()
+        run = subprocess.run(command, check=False, capture_output=True, text=True)
+        if run.returncode != 0:
+            if "not found" in run.stderr:
+                return None
+            raise SystemExit(f"modprobe fails for {name} of {self.version}: {run.stderr.strip()}")
+        return [pathlib.Path(line.split()[1]) for line in run.stdout.splitlines()
                 if line.startswith("insmod ")]
+
+
+def of_root(root):
+    """The kernel below a root, the newest if there are several; None when there is none."""
+    root = root.resolve()
+    found = [Kernel(root, path.name) for path in root.glob("lib/modules/*")]
+    return max((kernel for kernel in found if kernel.image.exists()), default=None,
+               key=lambda kernel: by_number(kernel.version))
+
+
+def by_number(version):
+    """A sorting key: 6.1.0-56 comes after 6.1.0-6."""
+    words = version.replace("-", ".").replace("+", ".").split(".")
+    return [(word.isdigit(), int(word) if word.isdigit() else word) for word in words]
 
 
 def installed():
     """The newest kernel of this machine with the drivers of the tests (not -cloud-), or None."""
-    found = [Kernel(pathlib.Path("/"), image.name.removeprefix("vmlinuz-"))
-             for image in pathlib.Path("/boot").glob("vmlinuz-*-amd64")
-             if "-cloud-" not in image.name]
-    found = [k for k in found if pathlib.Path("/lib/modules", k.version, "modules.dep").exists()]
-    return max(found, key=lambda k: [int(n) if n.isdigit() else n for n in
-                                     k.version.replace("-", ".").split(".")], default=None)
+    root = pathlib.Path("/")
+    found = [Kernel(root, path.name) for path in root.glob("lib/modules/*-amd64")
+             if "-cloud-" not in path.name and (path / "modules.dep").exists()]
+    return max((kernel for kernel in found if kernel.image.exists()), default=None,
+               key=lambda kernel: by_number(kernel.version))
 
 
 def unpacked(name):
     """The kernel KERNELS/name, or None when it is not there (yet)."""
-    root = KERNELS / name
-    images = sorted(root.glob("boot/vmlinuz-*"))
-    return Kernel(root, images[-1].name.removeprefix("vmlinuz-")) if images else None
+    return of_root(KERNELS / name)
 
 
-def mirrors():
-    """URIs of the archive and of its security updates, as this machine's own apt has them."""
-    command = ["apt-get", "indextargets", "--no-release-info", "--format",
-               "$(REPO_URI) $(RELEASE) $(CREATED_BY)"]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    targets = [line.split() for line in lines]
-    release = [line.split("=")[1].strip().strip('"')
-               for line in pathlib.Path("/etc/os-release").read_text().splitlines()
-               if line.startswith("VERSION_CODENAME=")][0]
-    uris = {t[1]: t[0] for t in targets if len(t) == 3 and t[2] == "Packages"}
-    if release not in uris:
-        raise SystemExit(f"apt has no source for {release}; kernels cannot be downloaded")
-    return uris[release], uris.get(f"{release}-security")
+def newest(name):
+    """Package names and version of the newest kernel called `name`."""
+    suite, meta = NEWEST[name]
+    # The meta package names the real one, and from 7.2 on that one names its parts.
+    image = next(package for package in packages.depends(suite, meta)
+                 if package.startswith("linux-image-"))
+    release = image.removeprefix("linux-image-")
+    parts = [package for package in packages.depends(suite, image)
+             if package.startswith("linux-") and package.endswith(f"-{release}")]
+    return [image, *parts], packages.version(suite, image)
 
 
-def apt(suite, *command, cwd=None):
-    """Runs apt with sources, lists and cache of its own: the machine's stay as they are."""
-    private = BUILD / "apt" / suite
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (private / folder).mkdir(parents=True, exist_ok=True)
-    main, security = mirrors()
-    sources = f"deb [signed-by={KEYRING}] {main} {suite} main\n"
-    if security:
-        sources += f"deb [signed-by={KEYRING}] {security} {suite}-security main\n"
-    (private / "sources.list").write_text(sources)
-    options = {"Dir::Etc::sourcelist": private / "sources.list", "Dir::Etc::sourceparts": "-",
-               "Dir::State::lists": private / "lists", "Dir::Cache": private / "cache",
-               "Acquire::Languages": "none", "APT::Sandbox::User": ""}
-    arguments = [f"-o{key}={value}" for key, value in options.items()]
-    run = subprocess.run([command[0], *arguments, *command[1:]], cwd=cwd, capture_output=True,
-                         text=True)
-    if run.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed for {suite}: {run.stderr.strip()}")
-    return run.stdout
-
-
-# What depmod of a suite needs of it beside libssl; libkmod of Debian 13 loads the last two at run
-# time.
+# What depmod needs beside libssl; libkmod of Debian 13 loads the last two at run time.
 DEPMOD = ("kmod", "libkmod2", "libc6", "libzstd1", "liblzma5")
-# Written last, below the kernel's root.
-INDEXED = ".indexed-by-kmod-of-its-suite"
 
 
-def index(suite, kernel):
-    """Runs the depmod of the suite itself: kmod 30 writes an index root last, kmod 34 root first."""
-    tools = BUILD / "apt" / suite / "depmod"
-    shutil.rmtree(tools, ignore_errors=True)
-    tools.mkdir(parents=True)
-    depends = apt(suite, "apt-cache", "depends", "libkmod2").split()
-    apt(suite, "apt-get", "-q", "download", *DEPMOD,
-        *(name for name in depends if name.startswith("libssl")), cwd=tools)
-    for archive in tools.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", archive, tools], check=True)
-        archive.unlink()
-    # kmod is depmod when it is called so. Its libraries lie in /lib or /usr/lib, as the suite has
-    # them.
-    libraries = [folder for top in ("lib", "usr/lib") for folder in tools.glob(f"{top}/*-linux-gnu")]
-    loader = next(path for folder in libraries for path in folder.glob("ld-linux-*.so.*"))
-    kmod = next(path for path in (tools / "bin/kmod", tools / "usr/bin/kmod") if path.exists())
-    subprocess.run([loader, "--library-path", ":".join(map(str, libraries)), "--argv0", "depmod",
-                    kmod, "-b", kernel.root, kernel.version], check=True)
-    (kernel.root / INDEXED).touch()
+def depmod(suite):
+    """The command of the suite's own depmod: kmod 30 writes an index root last, kmod 34 root first."""
+    suite = suite.removesuffix("-backports")
+    ssl = [name for name in packages.depends(suite, "libkmod2") if name.startswith("libssl")]
+    root = packages.unpacked(f"depmod/{suite}", suite, (*DEPMOD, *ssl))
+    kmod = next(path for path in ("bin/kmod", "usr/bin/kmod") if (root / path).exists())
+    return packages.program(root, kmod, "depmod")  # kmod is depmod when it is called so
+
+
+def fill(suite, names, root):
+    print(f"downloading {' '.join(names)} from {suite}", flush=True)
+    packages.unpack(suite, names, root)
+    complete(root, depmod(suite))
+
+
+def complete(root, index=("depmod",)):
+    """What a package leaves to its installation; `index` is the depmod to run."""
+    if (root / "usr/lib/modules").is_dir() and not (root / "lib").exists():
+        (root / "lib").symlink_to("usr/lib")  # as on a system with merged /usr
+    kernel = of_root(root)
+    if not (root / "lib/modules" / kernel.version / "modules.dep.bin").exists():
+        subprocess.run([*index, "-b", root, kernel.version], check=True)
 
 
 def download(name):
-    """Unpacks the newest kernel of suite `name` below KERNELS unless one is there."""
-    found = unpacked(name)
-    if found and (found.root / INDEXED).exists():
-        return found
-    apt(name, "apt-get", "-q", "update")
-    if found:
-        index(name, found)
-        return found
-    depends = apt(name, "apt-cache", "depends", "linux-image-amd64").split()
-    package = depends[depends.index("Depends:") + 1]  # the meta package names the real one
-    scratch = KERNELS.parent / f"kernels-{name}.tmp"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    print(f"downloading {package} from {name}", flush=True)
-    apt(name, "apt-get", "-q", "download", package, cwd=scratch)
-    (archive,) = scratch.glob("*.deb")
-    subprocess.run(["dpkg-deb", "-x", archive, scratch / "root"], check=True)
-    root = scratch / "root"
-    if (root / "usr/lib/modules").is_dir() and not (root / "lib").exists():
-        (root / "lib").symlink_to("usr/lib")  # as on a system with merged /usr
-    kernel = Kernel(root, next(root.glob("boot/vmlinuz-*")).name.removeprefix("vmlinuz-"))
-    index(name, kernel)
-    KERNELS.mkdir(exist_ok=True)
-    root.rename(KERNELS / name)  # last, so that a half unpacked kernel is never found
-    shutil.rmtree(scratch)
+    """The kernel KERNELS/name; a link of ours is made to lead to the newest version."""
+    link = KERNELS / name
+    if link.is_dir() and not link.is_symlink():
+        return unpacked(name)
+    suite, _ = NEWEST[name]
+    names, version = newest(name)
+    place = packages.kept(f"kernels/{name}", version, lambda root: fill(suite, names, root))
+    if link.resolve() != place:
+        KERNELS.mkdir(parents=True, exist_ok=True)
+        scratch = KERNELS / f".{name}.{os.getpid()}"
+        scratch.symlink_to(place)
+        scratch.rename(link)
+    return unpacked(name)
+
+
+def own():
+    """Names of the kernels that somebody has put beside ours."""
+    return sorted(path.name for path in KERNELS.glob("[!.]*")
+                  if path.is_dir() and path.name not in NEWEST)
+
+
+def get(name):
+    """The kernel KERNELS/name, ready for use."""
+    if name in NEWEST:
+        return download(name)
+    complete(KERNELS / name)
     return unpacked(name)
 
 
 if __name__ == "__main__":
-    for suite in sys.argv[1:] or SUITES:
-        kernel = download(suite)
-        print(f"{suite}: Linux {kernel.version} in {kernel.root}")
+    for wanted in sys.argv[1:] or (*NEWEST, *own()):
+        kernel = get(wanted)
+        print(f"{wanted}: Linux {kernel.version} in {kernel.root}")

@@ -22,12 +22,14 @@ class Drive:
     path: os.PathLike
     attach: str
     read_only: bool = False
+    serial: str = ""  # of a disk on virtio-blk; the guest finds it in /sys/block/*/serial
 
     def arguments(self, name):
         drive = f"if=none,id={name},file={self.path},format=raw,cache=unsafe"
         # Not readonly=on: a journal may have to be replayed even to read; the file stays as it is.
         drive += ",snapshot=on" if self.read_only else ""
-        devices = [("-device", device.format(d=name)) for device in ATTACH[self.attach]]
+        serial = f",serial={self.serial}" if self.serial else ""
+        devices = [("-device", device.format(d=name) + serial) for device in ATTACH[self.attach]]
         return ["-drive", drive, *(word for pair in devices for word in pair)]
 
 
@@ -65,15 +67,13 @@ class Console:
 PROCESSOR = ("-accel", "tcg,thread=multi", "-cpu", "max")
 
 
-def run(image, initrd, command_line, log, *, drives=(), share=None, memory=1024, timeout=180):
+def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180):
     """Runs until the guest reboots or `timeout` seconds are over; returns its Console."""
     command = ["qemu-system-x86_64", *PROCESSOR, "-m", str(memory), "-display", "none",
                "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none",
                "-kernel", str(image), "-initrd", str(initrd), "-append", command_line]
     for index, drive in enumerate(drives):
         command += drive.arguments(f"d{index}")
-    if share:
-        command += ["-virtfs", f"local,path={share},mount_tag=share,security_model=none"]
     console = Console(log)
     start = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

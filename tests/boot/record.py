@@ -27,10 +27,9 @@ cat > etc/fstab <<END
 {fstab}
 END
 chroot /new /usr/bin/kdump-mkinitrd --record /run/machine.json {version} || fail record
-cp run/machine.json /record.json
-cd /
-open_share
-cp /record.json /share/machine.json || fail copy
+mkdir /record
+cp run/machine.json /record/ || fail copy
+hand_over /record
 """
 
 
@@ -49,11 +48,11 @@ def script(machine):
 
 def record(machine, builder):
     BOOT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BOOT) as share:
-        guest.do(kernels.unpacked(machine.kernel), script(machine),
-                 BOOT / f"record-{machine.name}.log", programs=[builder], share=share,
-                 command_line="crashkernel=192M",
-                 drives=disks.drives(machine, disks.prepared(machine), read_only=True))
+    with tempfile.TemporaryDirectory(dir=BOOT) as share:  # what it hands over
+        guest.fetch(kernels.unpacked(machine.kernel), script(machine),
+                    BOOT / f"record-{machine.name}.log", pathlib.Path(share), programs=[builder],
+                    command_line="crashkernel=192M",
+                    drives=disks.drives(machine, disks.prepared(machine), read_only=True))
         shutil.copy(pathlib.Path(share) / "machine.json", MACHINES / f"{machine.name}.json")
     print(f"recorded {machine.name}", flush=True)
 

@@ -22,8 +22,8 @@ from image import build
 
 
 def setup():
-    for suite in kernels.SUITES:
-        guest.base_segment(kernels.download(suite))
+    for name in {case.kernel_name for case in CASES.values()}:
+        guest.base_segment(kernels.get(name))
     userland.download()
     for machine in {case.machine: MACHINES[case.machine] for case in CASES.values()}.values():
         disks.prepared(machine)
@@ -52,17 +52,18 @@ def run(case, builder):
     images = BOOT / "images" / case.name
     predicted = case.crashkernel == PREDICTED
     fit = ("--variant", "packed") if predicted else ("--crashkernel", case.crashkernel)
-    image = build(machine, builder, images, *fit, config=case.config,
+    kernel = kernels.unpacked(case.kernel_name)
+    image = build(machine, builder, images, *fit, config=case.config, kernel=kernel,
                   sysroot=case.sysroot and case.sysroot(images / "sysroot"))
     crashkernel = f"{image.needed}M" if predicted else case.crashkernel
     result = crash.crash(machine, image.path, image.command_line, crashkernel, folder,
                          prepare=case.prepare, without_target=case.without_target,
-                         destroyed=case.destroyed, decoys=decoy_drives(case))
+                         destroyed=case.destroyed, decoys=decoy_drives(case), kernel=kernel)
     problems = case.judge(result) + stayed(image.report)
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0
-    print(f"{case.name}: crashkernel={crashkernel}, {image.report['variant']} image of "
+    print(f"{case.name}: Linux {kernel.version}, crashkernel={crashkernel}, {image.report['variant']} image of "
           f"{image.report['image_bytes']} B, panic to restart {seconds:.1f} s")
     if problems:
         print("\n".join(f"FAILED: {problem}" for problem in problems))

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian packages of any suite, unpacked into a cache that outlives a clone; none is installed."""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+from paths import CACHE
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+INDEX_AGE = 3600  # seconds until the archive is asked for newer versions again
+# Seconds until a version is removed that has a successor. Longer than any run that may use it still.
+UNUSED_AGE = 24 * 3600
+
+
+@contextlib.contextmanager
+def locked(name):
+    """Holds CACHE/NAME.lock: runs of several clones may want the same at the same time."""
+    path = CACHE / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def kept(name, version, fill):
+    """The folder CACHE/NAME/VERSION; `fill(folder)` makes it when it is missing.
+
+    It gets its name when it is complete. Versions that nobody has asked for lately are removed.
+    """
+    place = CACHE / name / version
+    with locked(name):
+        if not place.is_dir():
+            scratch = CACHE / name / ".incomplete"
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            fill(scratch)
+            scratch.rename(place)
+        os.utime(place)
+        for other in place.parent.iterdir():
+            if other != place and other.stat().st_mtime < time.time() - UNUSED_AGE:
+                shutil.rmtree(other)
+    return place
+
+
+@functools.cache
+def mirrors():
+    """URIs of the archive and of its security updates, as this machine's own apt has them."""
+    command = ["apt-get", "indextargets", "--no-release-info", "--format",
+               "$(REPO_URI) $(RELEASE) $(CREATED_BY)"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    targets = [line.split() for line in lines]
+    release = [line.split("=")[1].strip().strip('"')
+               for line in pathlib.Path("/etc/os-release").read_text().splitlines()
+               if line.startswith("VERSION_CODENAME=")][0]
+    uris = {t[1]: t[0] for t in targets if len(t) == 3 and t[2] == "Packages"}
+    if release not in uris:
+        raise SystemExit(f"apt has no source for {release}; packages cannot be downloaded")
+    return uris[release], uris.get(f"{release}-security")
+
+
+def sources(suite):
+    main, security = mirrors()
+    lines = [f"deb [signed-by={KEYRING}] {main} {suite} main\n"]
+    if security and not suite.endswith("-backports"):
+        lines.append(f"deb [signed-by={KEYRING}] {security} {suite}-security main\n")
+    return "".join(lines)
+
+
+def apt(suite, *command, cwd=None):
+    """Runs apt with sources, lists and cache of its own: the machine's stay as they are."""
+    private = CACHE / "apt" / suite
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (private / folder).mkdir(parents=True, exist_ok=True)
+    (private / "sources.list").write_text(sources(suite))
+    options = {"Dir::Etc::sourcelist": private / "sources.list", "Dir::Etc::sourceparts": "-",
+               "Dir::State::lists": private / "lists", "Dir::Cache": private / "cache",
+               "Acquire::Languages": "none", "APT::Sandbox::User": ""}
+    arguments = [f"-o{key}={value}" for key, value in options.items()]
+    run = subprocess.run([command[0], *arguments, *command[1:]], cwd=cwd, capture_output=True,
+                         text=True)
+    if run.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed for {suite}: {run.stderr.strip()}")
+    return run.stdout
+
+
+@functools.cache
+def update(suite):
+    """Makes apt know the packages of a suite; without a network, those of the last time."""
+    stamp = CACHE / "apt" / suite / "updated"
+    with locked(f"apt/{suite}"):
+        known = stamp.exists()
+        if known and stamp.stat().st_mtime > time.time() - INDEX_AGE:
+            return
+        try:
+            apt(suite, "apt-get", "-q", "update")
+            stamp.touch()
+        except SystemExit as error:
+            if not known:
+                raise
+            print(f"{error}; going on with what is known of {suite}", flush=True)
+
+
+def fields(suite, package):
+    """The control fields of the newest version of a package."""
+    update(suite)
+    text = apt(suite, "apt-cache", "show", "--no-all-versions", package)
+    return dict(line.split(": ", 1) for line in text.splitlines()
+                if ": " in line and not line.startswith(" "))
+
+
+def version(suite, package):
+    return fields(suite, package)["Version"]
+
+
+def depends(suite, package):
+    """Names of the packages that `package` depends on, the first of each alternative."""
+    return [word.split()[0] for word in fields(suite, package)["Depends"].split(",")]
+
+
+def download(suite, names, folder):
+    """Paths of the packages in `folder`."""
+    update(suite)
+    apt(suite, "apt-get", "-q", "download", *names, cwd=folder)
+    return sorted(folder.glob("*.deb"))
+
+
+def unpack(suite, names, root):
+    """Unpacks packages below the folder `root`."""
+    scratch = root / ".packages"
+    scratch.mkdir()
+    for package in download(suite, names, scratch):
+        subprocess.run(["dpkg-deb", "-x", package, root], check=True)
+    shutil.rmtree(scratch)
+
+
+def unpacked(name, suite, names):
+    """A root with packages of a suite, in their newest versions."""
+    versions = {package: version(suite, package) for package in names}
+    digest = hashlib.sha256(repr(versions).encode()).hexdigest()[:12]
+
+    def fill(root):
+        for folder in ("bin", "lib", "lib64", "sbin"):  # as on a system with merged /usr
+            (root / folder).symlink_to(f"usr/{folder}")
+        unpack(suite, names, root)
+
+    # A colon separates the folders of a library path.
+    return kept(name, f"{versions[names[0]].replace(':', '_')}-{digest}", fill)
+
+
+def program(root, path, name=None):
+    """The command that runs a program of an unpacked root with the libraries beside it.
+
+    `name` is what it is told to be called.
+    """
+    libraries = [folder for top in ("lib", "usr/lib") for folder in root.glob(f"{top}/*-linux-gnu")]
+    loader = next(found for folder in libraries for found in folder.glob("ld-linux-*.so.*"))
+    return [loader, "--library-path", ":".join(map(str, libraries)),
+            *(("--argv0", name) if name else ()), root / path]
