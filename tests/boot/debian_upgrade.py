@@ -10,6 +10,8 @@ from paths import SOURCE
 
 DUMP = "var/crash/202601010000/dump.202601010000"
 CONFIG = "etc/default/kdump-tools"
+INIT_SCRIPT = "etc/init.d/kdump-tools"
+KEPT = "var/backups/kdump-tools"
 ENABLED = ("etc/systemd/system/basic.target.wants/kdump-tools.service",
            "etc/systemd/system/multi-user.target.wants/kdump-tools-dump.service")
 
@@ -53,12 +55,16 @@ def upgrade(root, check):
 
 def purge_old(root, check):
     """kdump-tools takes its configuration along, and the enabling of units that have its names."""
-    chroot(root, "dpkg", "--purge", "kdump-tools")
+    settings = (root / CONFIG).read_bytes()
+    said = chroot(root, "dpkg", "--purge", "kdump-tools")
+    check("the purge of the old package went to its end", "Purging configuration" in said, said)
+    check("its own conffile is gone", not (root / INIT_SCRIPT).exists())
     check("programs stay when the old package is purged", (root / "usr/sbin/kdump-config").exists())
-    chroot(root, "dpkg-reconfigure", "kdump-mkinitrd")
-    stock = (root / "usr/share/kdump-tools/kdump-tools.conf").read_bytes()
-    check("dpkg-reconfigure brings the configuration back", (root / CONFIG).read_bytes() == stock)
-    check("and enables the units", all((root / path).is_symlink() for path in ENABLED))
+    check("settings are there again, as the administrator wrote them",
+          (root / CONFIG).read_bytes() == settings, said)
+    check("the units are enabled again", all((root / path).is_symlink() for path in ENABLED), said)
+    check("there is a place for images", (root / "var/lib/kdump").is_dir())
+    check("no copy is left", not (root / KEPT).exists())
 
 
 def purge(root, check):
@@ -69,7 +75,7 @@ def purge(root, check):
         config.write('KDUMP_COREDIR="/srv/crash"\nKDUMP_COREDIR="$(touch /srv/evaluated)"\n')
     chroot(root, "dpkg", "--purge", "kdump-mkinitrd")
     places = ("etc", "lib/systemd", "usr/lib/systemd", "usr/sbin", "usr/share", "var/lib/kdump",
-              "var/lib/systemd", "var/crash")
+              "var/lib/systemd", "var/backups", "var/crash")
     left = chroot(root, "sh", "-c",
                   f"find {' '.join(f'/{place}' for place in places)} -path '*kdump*' 2>/dev/null; "
                   "find /var/crash -type f").split()
