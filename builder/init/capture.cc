@@ -11,6 +11,7 @@
 #include "builder/base/fd.h"
 #include "builder/init/dump_directory.h"
 #include "builder/init/file_system.h"
+#include "builder/init/module_options.h"
 
 namespace kdinit {
 namespace {
@@ -169,7 +170,7 @@ bool Capture::load_modules() {
   for (const ModuleLine& module : config_.modules) {
     if (module.for_root) continue;
     system_.tick();
-    const int error = system_.load_module(Path(module.path).c_str(), Path(module.options).c_str());
+    const int error = load_module(system_, module, places_.command_line);
     if (error) {
       ++report_.modules_failed;
       say_here(module.path, ": ", ::strerror(error), ", going on without it");

@@ -15,6 +15,7 @@ struct Places {
   std::string_view mount_point = "/target";
   std::string_view vmcore = "/proc/vmcore";
   std::string_view temporary = "/tmp";
+  std::string_view command_line = "/proc/cmdline";
 };
 
 // Runs every step and writes the report beside the dump. Never gives up early: whatever can still

@@ -23,6 +23,8 @@ target=/mnt0
 """
 PREDICTED = "predicted"
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
+# libata is a module, and says what it was told.
+NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
 # Makes the name that the target had when it was recorded (sda) the name of another disk.
 DECOY = ("virtio-scsi", "ext4", uuid(99))
 
@@ -54,8 +56,12 @@ def no_target(*because):
     return lambda crash: judge.no_target(crash, because)
 
 
+def saved_and_says(text):
+    return lambda crash: judge.saved(crash) + judge.console(crash, text)
+
+
 def saved_on(device):
-    return lambda crash: judge.saved(crash) + judge.console(crash, f"{device} is the target")
+    return saved_and_says(f"{device} is the target")
 
 
 def saved_with_retry(because):
@@ -67,7 +73,8 @@ CASES = {case.name: case for case in (
     Case("virtio-ext4", "qemu-virtio-ext4", judge.saved, crashkernel="84M"),
     Case("virtio-ext4-stock", "qemu-virtio-ext4", judge.saved, crashkernel="96M", config=STOCK),
     Case("predicted-minimum", "qemu-virtio-ext4", judge.saved, crashkernel=PREDICTED),
-    Case("ahci-gpt-xfs", "qemu-ahci-xfs", judge.saved),
+    Case("ahci-gpt-xfs", "qemu-ahci-xfs", saved_and_says("FORCE: modified (noncq)"),
+         config=NO_NCQ),
     Case("nvme-btrfs-subvolume", "qemu-nvme-btrfs", judge.saved),
     Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),
     Case("usb-vfat", "qemu-usb-vfat", judge.saved),
