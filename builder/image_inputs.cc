@@ -24,12 +24,30 @@ std::string path_in_root(const std::string& host_path, const KernelFacts& kernel
   return kernel.modules_dir + host_path.substr(kernel.modules_dir_host.size());
 }
 
+// What an administrator set for that machine. The settings of this host say nothing about another.
+struct Settings {
+  modsel::ModprobeConf modprobe;
+  std::vector<std::string> sysctls;
+};
+
+Result<Settings> settings_of(const Roots& roots, const Facts& facts,
+                             std::vector<std::string>& notes) {
+  if (facts.root_of_host) {
+    notes.push_back(fmt::format(
+        "a recorded machine without --sysroot: nothing of modprobe.d and {} is used; programs, "
+        "libraries and firmware are those of this host",
+        kSysctlConfPath));
+    return Settings{};
+  }
+  KD_TRY(std::vector<std::string> sysctls, read_sysctl_conf(roots.machine));
+  return Settings{modsel::read_modprobe_conf(roots.machine), std::move(sysctls)};
+}
+
 // The modules of `input`: those of the target, and more for a root that is somewhere else.
-Result<void> select_modules(const Roots& roots, const KernelFacts& kernel, PlanInput& input,
-                            std::vector<std::string>& notes) {
-  KD_TRY(
-      const std::unique_ptr<modsel::ModuleIndex> index,
-      modsel::open_kmod_index(kernel.modules_dir_host, modsel::read_modprobe_conf(roots.machine)));
+Result<void> select_modules(modsel::ModprobeConf modprobe, const KernelFacts& kernel,
+                            PlanInput& input, std::vector<std::string>& notes) {
+  KD_TRY(const std::unique_ptr<modsel::ModuleIndex> index,
+         modsel::open_kmod_index(kernel.modules_dir_host, std::move(modprobe)));
   modsel::ModuleRequest request = input.requirements.modules;
   KD_TRY(modsel::ModuleSet modules, modsel::select(request, *index));
   if (const auto& more = input.requirements.root_modules; !more.empty()) {
@@ -114,12 +132,12 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
 
   PlanInput& plan = inputs.plan;
   plan.kernel = facts.kernel.version;
-  KD_TRY(std::vector<std::string> sysctls, read_sysctl_conf(roots.machine));
+  KD_TRY(Settings settings, settings_of(roots, facts, inputs.notes));
   KD_TRY(plan.requirements,
-         decide(facts.machine, facts.config, facts.additions, std::move(sysctls)));
+         decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls)));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
-  KD_CHECK(select_modules(roots, facts.kernel, plan, inputs.notes));
+  KD_CHECK(select_modules(std::move(settings.modprobe), facts.kernel, plan, inputs.notes));
   plan.firmware = select_firmware(plan.modules, roots, facts.kernel, inputs.notes);
   // The real root has its own makedumpfile.
   if (plan.requirements.capture == kdinit::CaptureMode::kDirect) {

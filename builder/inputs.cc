@@ -34,8 +34,9 @@ Result<MachineFacts> machine_facts(const InputPlaces& places, const Roots& roots
 }  // namespace
 
 Result<Roots> open_roots(const InputPlaces& places) {
-  KD_TRY(RootedReader machine, RootedReader::open(places.sysroot));
-  KD_TRY(RootedReader kernel, RootedReader::open(places.kernel_root));
+  const auto or_host = [](const std::string& root) { return root.empty() ? "/" : root; };
+  KD_TRY(RootedReader machine, RootedReader::open(or_host(places.sysroot)));
+  KD_TRY(RootedReader kernel, RootedReader::open(or_host(places.kernel_root)));
   KD_TRY(RootedReader host, RootedReader::open("/"));
   return Roots{std::move(machine), std::move(kernel), std::move(host)};
 }
@@ -47,7 +48,8 @@ Result<std::string> read_host_file(const Roots& roots, const std::string& path) 
 }
 
 Result<Facts> read_facts(const InputPlaces& places, const Roots& roots) {
-  Facts facts{.recorded = !places.facts.empty()};
+  Facts facts{.recorded = !places.facts.empty(),
+              .root_of_host = !places.facts.empty() && places.sysroot.empty()};
   KD_TRY(facts.config, configuration(places, roots));
   KD_TRY(facts.additions, additions_of(places, roots));
   KD_TRY(facts.machine, machine_facts(places, roots, facts.config));

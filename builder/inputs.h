@@ -27,7 +27,8 @@ std::string absolute(const std::string& path);
 Result<std::string> read_host_file(const Roots& roots, const std::string& path);
 
 struct Facts {
-  bool recorded = false;  // the machine is one of --facts
+  bool recorded = false;      // the machine is one of --facts
+  bool root_of_host = false;  // it is, and Roots::machine is not its root but this host's
   MachineFacts machine;
   KdumpConfig config;
   InitramfsConfig additions;

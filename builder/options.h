@@ -14,7 +14,7 @@ namespace kd {
 struct InputPlaces {
   std::string confdir;  // initramfs-tools style; empty: none
   std::string config;   // below the sysroot; empty: /etc/default/kdump-tools, which may be missing
-  std::string sysroot = "/";
+  std::string sysroot;  // empty: "/", which is not the root of a machine in `facts`
   std::string kernel_root;  // empty: sysroot
   std::string facts;        // a recorded machine in place of the live one
 };

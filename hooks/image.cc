@@ -93,7 +93,11 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
   KD_CHECK(make_data_directory(context));
   std::vector<std::string> arguments;
   if (options.quiet) arguments.emplace_back("-q");
-  if (!options.facts.empty()) arguments.insert(arguments.end(), {"--facts", options.facts});
+  if (!options.facts.empty()) {
+    arguments.insert(arguments.end(), {"--facts", options.facts});
+    // The record in a chroot is of the machine whose root the chroot is.
+    if (context.sysroot.empty()) arguments.insert(arguments.end(), {"--sysroot", "/"});
+  }
   KD_TRY(const ProgramOutcome outcome, run_builder(context, std::move(arguments), version));
   if (outcome.status == 0) {
     if (!options.quiet) {

@@ -23,7 +23,7 @@ target=/mnt0
 """
 PREDICTED = "predicted"
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
-# libata is a module, and says what it was told.
+# libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
 NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
 # Makes the name that the target had when it was recorded (sda) the name of another disk.
 DECOY = ("virtio-scsi", "ext4", uuid(99))
@@ -73,7 +73,7 @@ CASES = {case.name: case for case in (
     Case("virtio-ext4", "qemu-virtio-ext4", judge.saved, crashkernel="84M"),
     Case("virtio-ext4-stock", "qemu-virtio-ext4", judge.saved, crashkernel="96M", config=STOCK),
     Case("predicted-minimum", "qemu-virtio-ext4", judge.saved, crashkernel=PREDICTED),
-    Case("ahci-gpt-xfs", "qemu-ahci-xfs", saved_and_says("FORCE: modified (noncq)"),
+    Case("ahci-gpt-xfs", "qemu-ahci-xfs", saved_and_says("modified (noncq)"),
          config=NO_NCQ),
     Case("nvme-btrfs-subvolume", "qemu-nvme-btrfs", judge.saved),
     Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),

@@ -150,6 +150,50 @@ TEST_F(BuildTest, JsonReportAddsUp) {
   EXPECT_EQ(sum, groups);
 }
 
+std::string init_config_of(const std::string& image) {
+  const std::vector<cpio::SegmentContent> segments = cpio::read_image(image).value();
+  for (const cpio::SegmentContent& segment : segments) {
+    for (const cpio::Entry& entry : segment.entries) {
+      if (entry.path == "etc/kdump-init.conf") return std::string(entry.data);
+    }
+  }
+  return "";
+}
+
+// Another /etc stands for a host with settings of its own.
+TEST_F(BuildTest, SettingsOfThisHostAreNotThoseOfARecordedMachine) {
+  const std::string etc = scratch_.path("etc");
+  scratch_.write("etc/modprobe.d/site.conf", "options virtio_blk queue_depth=7\n");
+  scratch_.write("etc/kdump/sysctl.conf", "vm.swappiness = 7\n");
+  const auto with_etc = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "--force");
+    std::vector<std::string> words = {
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        "cp -a /etc/ld.so.* \"$0\"; mount --bind \"$0\" /etc && \"$@\"",
+        etc};
+    const std::vector<std::string> builder = command(more);
+    words.insert(words.end(), builder.begin(), builder.end());
+    return run(words);
+  };
+  if (run({"unshare", "-rm", "mount", "--bind", etc, "/etc"}).exit_code != 0) {
+    GTEST_SKIP() << "needs a mount namespace";
+  }
+  const RunResult own = with_etc({"--sysroot", "/"});
+  ASSERT_EQ(own.exit_code, 0) << own.err;
+  EXPECT_THAT(init_config_of(read_file(image())),
+              AllOf(HasSubstr("queue_depth=7"), HasSubstr("vm.swappiness=7")));
+  EXPECT_THAT(own.out, Not(HasSubstr("without --sysroot")));
+
+  const RunResult foreign = with_etc({});
+  ASSERT_EQ(foreign.exit_code, 0) << foreign.err;
+  EXPECT_THAT(init_config_of(read_file(image())),
+              AllOf(Not(HasSubstr("queue_depth")), Not(HasSubstr("swappiness"))));
+  EXPECT_THAT(foreign.out, HasSubstr("without --sysroot: nothing of modprobe.d"));
+}
+
 TEST_F(BuildTest, StartsNoOtherProgram) {
   std::vector<std::string> traced = {
       "strace", "-f", "-qq", "-e", "trace=execve,fork,vfork", "-o", scratch_.path("trace")};

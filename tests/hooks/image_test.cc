@@ -51,8 +51,9 @@ TEST_F(Image, IsBuiltByTheSiblingProgram) {
 
 TEST_F(Image, RecordedMachineIsPassedOn) {
   ASSERT_TRUE(kd::build(machine.context(), kRunning, "/etc/kdump/machine.json").has_value());
-  EXPECT_THAT(machine.runner.calls[0], ElementsAre("/usr/sbin/kdump-mkinitrd", "--facts",
-                                                   "/etc/kdump/machine.json", kRunning));
+  EXPECT_THAT(machine.runner.calls[0],
+              ElementsAre("/usr/sbin/kdump-mkinitrd", "--facts", "/etc/kdump/machine.json",
+                          "--sysroot", "/", kRunning));
 }
 
 TEST_F(Image, UnsupportedTargetIsBuiltWithMkinitramfs) {
