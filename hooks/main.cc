@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "hooks/dumps.h"
 #include "hooks/estimate.h"
 #include "hooks/load.h"
 #include "hooks/propagate.h"
@@ -21,6 +22,7 @@ using kd::Result;
 
 struct Arguments {
   std::string version;
+  std::string dump;
   std::string hotplug;
   std::string facts;
   std::string sysroot;
@@ -29,6 +31,7 @@ struct Arguments {
   bool fallback = false;
   bool finish = false;
   bool if_enabled = false;
+  bool only_new = false;
 };
 
 // An int is the exit code; an error's kind is one too.
@@ -72,7 +75,19 @@ Result<bool> is_wanted(const Context& context, const Arguments& arguments) {
 
 Result<int> run_load(const Context& context, const Arguments& arguments) {
   KD_TRY(const bool wanted, is_wanted(context, arguments));
-  return wanted ? done(kd::load(context)) : 0;
+  if (!wanted) return 0;
+  const Result<void> loaded = kd::load(context);
+  if (const Result<kd::KdumpConfig> config =
+          kd::read_kdump_config(context.reader, context.config_path)) {
+    kd::start_verification(context, *config);
+  }
+  return done(loaded);
+}
+
+Result<int> run_verify(const Context& context, const Arguments& arguments) {
+  KD_TRY(const kd::KdumpConfig config, kd::read_kdump_config(context.reader, context.config_path));
+  if (arguments.only_new) return done(kd::verify_new_dumps(context, config));
+  return kd::verify_dump(context, config, arguments.dump, arguments.json);
 }
 
 Result<int> run_build(const Context& context, const Arguments& arguments) {
@@ -116,6 +131,7 @@ enum Takes : unsigned {
   kLive = 64,
   kHidden = 128,
   kFacts = 256,
+  kDump = 512,
 };
 
 struct Verb {
@@ -147,6 +163,8 @@ constexpr Verb kVerbs[] = {
        return done(kd::reload_if_loaded(context, arguments.hotplug));
      }},
     {"savecore", "save /proc/vmcore below KDUMP_COREDIR", kFinish | kLive, run_savecore},
+    {"verify", "tell whether a dump is whole and can be read; exit code 0 whole, 1 not",
+     kJson | kDump | kLive, run_verify},
     {"propagate", "send the public ssh key to the host in SSH", kLive, run_propagate},
     {"symlinks", "point the links in /var/lib/kdump to a kernel version", kVersion | kFallback,
      [](const Context& context, const Arguments& arguments) {
@@ -184,6 +202,10 @@ void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {
     }
     if (verb.takes & kFacts) {
       sub->add_option("--facts", arguments.facts, "a machine recorded by kdump-mkinitrd --record");
+    }
+    if (verb.takes & kDump) {
+      sub->add_option("DUMP", arguments.dump, "file to read, else the newest of KDUMP_COREDIR");
+      sub->add_flag("--new", arguments.only_new, "all dumps that were not verified")->group("");
     }
     if (verb.takes & kIfEnabled) {
       sub->add_flag("--if-enabled", arguments.if_enabled, "do nothing while USE_KDUMP=0");

@@ -101,6 +101,13 @@ void put_network(const KdumpConfig& config, std::string& out) {
   }
 }
 
+// The last dump may be damaged while everything is ready for the next one.
+std::string last_dump_text(const StatusFacts& facts) {
+  if (!facts.last_dump) return {};
+  return fmt::format("last dump       : {}\n  {}\n", facts.last_dump->path,
+                     describe_result(*facts.last_dump));
+}
+
 void put_rows(std::string_view title, const std::vector<CommandLineRow>& rows, std::string& out) {
   if (rows.empty()) return;
   out += fmt::format("{}\n", title);
@@ -118,6 +125,9 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   facts.refused = refusals(facts.state);
   facts.plan = plan_load(context, facts.state, purpose);
   facts.last_command = context.reader.read(config.core_dir + "/kexec_cmd").value_or("");
+  if (std::vector<Dump> dumps = list_dumps(context.reader, config); !dumps.empty()) {
+    facts.last_dump = std::move(dumps.front());
+  }
   const std::string version = facts.plan ? facts.plan->version : facts.state.running;
   facts.links = check_links(context.reader, config, version);
   if (!facts.plan || facts.plan->initrd_file.empty()) return facts;
@@ -180,7 +190,7 @@ Assessment assess(const StatusFacts& facts) {
 std::string status_text(const StatusFacts& facts) {
   std::string out = fmt::format("current state   : {}\n", state_name(facts));
   for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
-  return out;
+  return out + last_dump_text(facts);
 }
 
 std::string status_json(const StatusFacts& facts) {
@@ -218,6 +228,12 @@ std::string status_json(const StatusFacts& facts) {
     json["kernel"] = facts.plan->kernel_file;
     json["command_line"] = facts.plan->command_line.text;
   }
+  if (facts.last_dump) {
+    json["last_dump"] = {
+        {"path", facts.last_dump->path},
+        {"result", facts.last_dump->result.empty() ? "not verified" : facts.last_dump->result},
+        {"reason", facts.last_dump->reason}};
+  }
   // The command line may hold any byte.
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -244,6 +260,7 @@ std::string show_text(const StatusFacts& facts) {
   put_network(config, out);
   out += fmt::format("current state:    {}\n", state_name(facts));
   for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  out += last_dump_text(facts);
   if (facts.plan) {
     const CaptureCommandLine& line = facts.plan->command_line;
     out += fmt::format("\ncapture command line:\n  {}\n", line.text);

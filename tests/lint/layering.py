@@ -26,6 +26,7 @@ MAY_INCLUDE = {
     "builder/boot_test": ["builder/base", "builder/facts", "builder/fit", "cpio"],
     "builder": ["builder", "modsel", "cpio"],
     # savecore saves with the same code as the image.
+    "hooks/verify": ["builder/base"],
     "hooks": ["builder/base", "builder/facts", "builder/policy", "builder/init",
               "builder/fit/kernel_memory.h", "builder/fit/measurement.h"],
 }
@@ -40,7 +41,9 @@ LIBRARY_HOMES = {
     r"lzma\.h": ["cpio/", "builder/init/packed_file.cc"],
     r"libelf\.h|gelf\.h": ["builder/programs/"],
     r"libmount.*|blkid.*": ["builder/facts/"],
-    r"CLI/.*": ["builder/options.cc", "hooks/main.cc"],
+    r"CLI/.*": ["builder/options.cc", "hooks/main.cc", "hooks/verify/main.cc"],
+    r"libkdumpfile/.*": ["hooks/verify/dump.cc"],
+    r"bpf/.*": ["hooks/verify/btf_types.cc"],
     r"xxhash\.h": ["builder/base/digest.cc"],
 }
 INCLUDE = re.compile(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
