@@ -15,14 +15,13 @@ namespace {
 // A dump directory may hold years of dumps; an old report tells of another kernel.
 constexpr std::size_t kMostReports = 20;
 
-Result<Measurement> read_report(const Context& context, const KdumpConfig& config,
-                                const std::string& path) {
+Result<Measurement> read_report(const Context& context, const std::string& path) {
   KD_TRY(const FileStatus status, context.reader.status(path));
   if (status.size > kdinit::kMaxReportBytes) {
     return fail(ErrorKind::kFailed, "larger than any report");
   }
   KD_TRY(const std::string text, context.reader.read(path));
-  return measurement_from_report(text, memory_profile(config), "a capture");
+  return measurement_from_report(text, "a capture");
 }
 
 std::string measured_path(std::string_view version) {
@@ -39,7 +38,7 @@ Result<void> learn(const Context& context, const KdumpConfig& config) {
   if (stamps.size() > kMostReports) stamps.resize(kMostReports);
   for (const std::string& stamp : stamps) {
     const std::string path = fmt::format("{}/{}/{}", config.core_dir, stamp, kdinit::kReportName);
-    const Result<Measurement> measurement = read_report(context, config, path);
+    const Result<Measurement> measurement = read_report(context, path);
     if (!measurement) continue;
     const std::string text = measurement_to_json(*measurement);
     const std::string kept = measured_path(measurement->kernel);

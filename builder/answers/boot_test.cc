@@ -23,7 +23,6 @@ Result<BootTestResult> crash(const std::string& image, std::uint64_t reservation
   }
   BootTestInput input{.machine = facts.machine,
                       .command_line = inputs.command_line,
-                      .profile = std::string(memory_profile(facts.config)),
                       .reservation = reservation,
                       .kvm = ::access("/dev/kvm", R_OK | W_OK) == 0};
   KD_TRY(const std::string crash_init, own_file("kdump-init-crash"));

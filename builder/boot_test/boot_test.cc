@@ -158,8 +158,7 @@ BootTestResult judge(const BootTestInput& input, const MachineRun& run) {
   BootTestResult result;
   const ConsoleReport console = parse_console(run.console);
   const Json report = Json::parse(console.report, nullptr, false);
-  const Result<Measurement> measured =
-      measurement_from_report(console.report, input.profile, "a boot test");
+  const Result<Measurement> measured = measurement_from_report(console.report, "a boot test");
   result.passed = measured.has_value();
   Json json = result.passed ? Json::parse(measurement_to_json(*measured)) : Json{{"version", 1}};
   const std::string problem = !console.problem.empty() ? console.problem

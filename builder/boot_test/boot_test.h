@@ -18,7 +18,6 @@ struct BootTestInput {
   std::string kernel;             // bytes of the bzImage
   std::string image;              // bytes of the initrd
   std::string command_line;       // of the capture kernel
-  std::string profile;            // tuned | stock, which that line follows
   std::uint64_t reservation = 0;  // bytes
   std::string crash_init;         // bytes of kdump-init-crash
   bool kvm = false;               // try it first; emulation takes over where it does not work

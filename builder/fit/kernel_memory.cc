@@ -51,10 +51,10 @@ KernelMemory kernel_memory(std::string_view version, std::string_view profile) {
     if (best == nullptr || row.unpacking > best->unpacking) best = &row;
   }
   if (best == nullptr) return kernel_memory(version, "stock");
-  return {.source = "no measurement for Linux " + std::string(series) + ", taken from " +
-                    std::string(best->series),
-          .unpacking = best->unpacking * kMiB,
-          .capturing = best->capturing * kMiB};
+  return {.source = fmt::format("no measurement for Linux {}: that of {}, and {} MiB as margin",
+                                series, best->series, kUnmeasuredMargin / kMiB),
+          .unpacking = best->unpacking * kMiB + kUnmeasuredMargin,
+          .capturing = best->capturing * kMiB + kUnmeasuredMargin};
 }
 
 std::string describe(const KernelMemory& memory) {

@@ -9,6 +9,10 @@
 
 namespace kd {
 
+// Of the kernels that were tried without a row of their own Linux 7.3 missed its prediction most:
+// it needed 82 MiB where 74 were predicted, and its cloud flavour 76 where 73 were.
+inline constexpr std::uint64_t kUnmeasuredMargin = std::uint64_t{8} << 20;
+
 struct KernelMemory {
   std::string source;  // "measured for Linux 6.1, tuned command line"
   // Bytes the kernel has in use, its memory map and everything else included, without the initrd.
@@ -18,7 +22,7 @@ struct KernelMemory {
 };
 
 // `version` as in /lib/modules; `profile`: tuned or stock, anything else counts as stock. A series
-// that was not measured gets the largest measured row of the profile.
+// that was not measured gets the largest measured row of the profile and kUnmeasuredMargin.
 KernelMemory kernel_memory(std::string_view version, std::string_view profile);
 
 // The figures in whole MiB and where they come from, for people.

@@ -91,13 +91,13 @@ Result<std::string> date_of_stamp(const Json& json) {
 
 }  // namespace
 
-Result<Measurement> measurement_from_report(std::string_view text, std::string_view profile,
-                                            std::string_view origin) {
+Result<Measurement> measurement_from_report(std::string_view text, std::string_view origin) {
   KD_TRY(const Json json, object_of(text));
   KD_TRY(const std::string result, text_at(json, "result"));
   if (result != "saved") return fail(ErrorKind::kFailed, "the capture did not save a dump");
-  Measurement measurement{.profile = std::string(profile), .origin = std::string(origin)};
+  Measurement measurement{.origin = std::string(origin)};
   KD_TRY(measurement.kernel, text_at(json, "kernel"));
+  KD_TRY(measurement.profile, text_at(json, "profile"));
   KD_TRY(const std::string image_kernel, text_at(json, "image_kernel"));
   if (image_kernel != measurement.kernel) {
     return fail(ErrorKind::kFailed, "it ran with another kernel than its image was built for");

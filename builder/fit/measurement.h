@@ -32,9 +32,9 @@ struct Measurement {
 };
 
 // Of kdump-report.json (builder/init/report.h). Only a capture that saved what it was asked to save
-// at the first try is a measurement, and only of the kernel its image was built for.
+// at the first try is a measurement, and only of the kernel its image was built for and of the
+// profile its command line followed.
 [[nodiscard]] Result<Measurement> measurement_from_report(std::string_view json,
-                                                          std::string_view profile,
                                                           std::string_view origin);
 
 // The file that keeps it. Keys that are not known are ignored: a boot test has more to say.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "builder/fit/makedumpfile_memory.h"
+
 namespace kd {
 namespace {
 
@@ -17,11 +19,6 @@ constexpr std::uint64_t kEntryCost = 1024;
 constexpr std::uint64_t kDecoderCost = 256 << 10;
 // lib/decompress_unlz4.c allocates the largest block that lz4 may have, whatever is in the file.
 constexpr std::uint64_t kLz4Block = 8 * kMiB;
-// makedumpfile 1.7 has a resident size of 3.1 MiB for 1 GiB of memory, most of it private.
-constexpr std::uint64_t kMakedumpfile = 3 * kMiB;
-// makedumpfile keeps two bitmaps of one bit a page and stops at 4 MiB each (makedumpfile.c,
-// calculate_cyclic_buffer_size).
-constexpr std::uint64_t kLargestBitmap = 4 * kMiB;
 // The watermark below which only atomic allocations go, 0.5 MiB in a small memory, and pages in
 // per-CPU lists, as much again.
 constexpr std::uint64_t kKeptFree = 1 * kMiB;
@@ -136,14 +133,17 @@ Fit predict(const ModelInput& input) {
                 {"largest module", copies,
                  input.variant.packed ? "unpacked, and the kernel's copy" : "the kernel's copy"},
                 {"kept free", kKeptFree, "watermark and per-CPU lists"}}};
-  const std::uint64_t bitmap = std::min(input.ram / kPage / 8, kLargestBitmap);
-  fit.capture = {
-      .name = "capturing",
-      .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
-                {"init, programs, libraries", sum(input, false), "the plan, in pages"},
-                {"modules", sum(input, true) / kModuleShare, "half of their files"},
-                {"makedumpfile", kMakedumpfile + 2 * bitmap, "1 bit a page, twice, at most 8 MiB"},
-                {"file system", kFileSystem, "journal and write-back"}}};
+  const MakedumpfileMemory makedumpfile = makedumpfile_memory(input.dump_arguments, input.ram);
+  fit.capture = {.name = "capturing",
+                 .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
+                           {"init, programs, libraries", sum(input, false), "the plan, in pages"},
+                           {"modules", sum(input, true) / kModuleShare, "half of their files"},
+                           {"makedumpfile", makedumpfile.program, makedumpfile.program_source},
+                           {"file system", kFileSystem, "journal and write-back"}}};
+  if (makedumpfile.threads > 0) {
+    fit.capture.terms.push_back(
+        {"threads of makedumpfile", makedumpfile.threads, makedumpfile.threads_source});
+  }
   // A driver may take more than any table knows: what a capture needed here is believed.
   if (const std::uint64_t known = fit.capture.total(); input.kernel.measured_peak > known) {
     fit.capture.terms.push_back(

@@ -41,7 +41,8 @@ struct ModelInput {
   std::uint64_t image_size = 0;   // bytes of the initrd
   cpio::Compression compression;  // of the archive
   KernelMemory kernel;
-  std::uint64_t ram = 0;  // bytes of the crashed kernel
+  std::uint64_t ram = 0;                    // bytes of the crashed kernel
+  std::vector<std::string> dump_arguments;  // of makedumpfile
 };
 
 // Before anything was compressed: what the codec makes of Debian's modules and libraries, and 5 %.

@@ -77,6 +77,7 @@ void print_banner(const utsname& kernel, kdinit::Report& report) {
       machine.memory().total / 1024, " MiB of memory, ", machine.memory().free / 1024,
       " MiB free, memory map ", report.ram_bytes >> 20, " MiB");
   const std::string_view command_line = kdinit::read_file("/proc/cmdline", buffer, sizeof buffer);
+  report.profile = kdinit::profile_of(command_line);
   const std::size_t at = command_line.find("elfcorehdr=");
   if (at == std::string_view::npos) return;
   const std::string_view header = command_line.substr(at);

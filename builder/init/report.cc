@@ -53,11 +53,25 @@ std::string_view name_of(Result result) {
   return "failed";
 }
 
+std::string_view profile_of(std::string_view command_line) {
+  // Of the profile whatever the machine, and in none of the distributions'.
+  for (const std::string_view word : {"percpu_alloc=page", "numa=off", "hest_disable"}) {
+    const std::size_t at = command_line.find(word);
+    if (at == std::string_view::npos || (at > 0 && command_line[at - 1] != ' ')) return "stock";
+    const std::size_t end = at + word.size();
+    if (end < command_line.size() && command_line[end] != ' ' && command_line[end] != '\n') {
+      return "stock";
+    }
+  }
+  return "tuned";
+}
+
 void put_report(const Report& report, TextBuffer& out) {
   out.put("{\"version\": ", kReportVersion);
   put_text(out, "tool", KD_VERSION);
   put_text(out, "kernel", report.kernel);
   put_text(out, "image_kernel", report.image_kernel);
+  put_text(out, "profile", report.profile);
   put_text(out, "result", name_of(report.result));
   put_text(out, "failed_step", report.failed_step);
   put_text(out, "error", report.error.view());

@@ -36,6 +36,7 @@ struct StepRecord {
 struct Report {
   std::string_view kernel;        // that runs: uname -r
   std::string_view image_kernel;  // that the image was built for
+  std::string_view profile;       // that this kernel's command line follows
   Result result = Result::kUnfinished;
   std::string_view failed_step;  // the first one; empty when none
   Text<200> error;               // of that step
@@ -55,6 +56,10 @@ struct Report {
   StepRecord steps[12];
   std::size_t step_count = 0;
 };
+
+// "tuned" where the command line of this kernel has what the profile saves memory with, else
+// "stock". The configuration cannot tell: it may have changed since the kernel was loaded.
+std::string_view profile_of(std::string_view command_line);
 
 // One JSON object on one line, so that it can go to the console as well.
 void put_report(const Report& report, TextBuffer& out);

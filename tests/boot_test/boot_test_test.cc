@@ -20,7 +20,7 @@ using testing::IsEmpty;
 using testing::StartsWith;
 
 constexpr const char* kSaved =
-    R"({"version":1,"result":"saved","kernel":"6.1.0-56-amd64","image_kernel":"6.1.0-56-amd64",)"
+    R"({"version":1,"result":"saved","kernel":"6.1.0-56-amd64","image_kernel":"6.1.0-56-amd64","profile":"tuned",)"
     R"("stamp":"202611230317","memory":{"map_kib":98304,"total_kib":70000,"start_free_kib":20000,)"
     R"("start_cached_kib":7000,"lowest_available_kib":20480},"steps":[{"name":"dump",)"
     R"("end_ms":8200,"lowest_free_kib":19456,"lowest_available_kib":20480}]})";
@@ -44,7 +44,6 @@ class BootTest : public testing::Test {
                           .kernel = "kernel",
                           .image = "image",
                           .command_line = "nr_cpus=1",
-                          .profile = "tuned",
                           .reservation = std::uint64_t{96} << 20,
                           .crash_init = "init",
                           .kvm = kvm_},

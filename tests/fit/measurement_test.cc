@@ -20,6 +20,7 @@ nlohmann::json report() {
           {"result", "saved"},
           {"kernel", kKernel},
           {"image_kernel", kKernel},
+          {"profile", "tuned"},
           {"stamp", "202611230317-1"},
           {"memory",
            {{"map_kib", 137 * 1024},
@@ -30,7 +31,7 @@ nlohmann::json report() {
 }
 
 Result<Measurement> measure(const nlohmann::json& json) {
-  return measurement_from_report(json.dump(), "tuned", "a capture");
+  return measurement_from_report(json.dump(), "a capture");
 }
 
 Measurement measured(std::uint64_t kernel, std::uint64_t peak) {
@@ -62,6 +63,7 @@ TEST(Measurement, RefusesWhatIsNotExactlyAsExpected) {
   EXPECT_TRUE(refused("/result", "saved-with-retry"));
   EXPECT_TRUE(refused("/result", "unfinished"));
   EXPECT_TRUE(refused("/image_kernel", "6.12.0"));
+  EXPECT_TRUE(refused("/profile", "my own"));
   EXPECT_TRUE(refused("/stamp", "yesterday"));
   EXPECT_TRUE(refused("/memory", 5));
   EXPECT_TRUE(refused("/memory/map_kib", -5));
@@ -75,8 +77,16 @@ TEST(Measurement, RefusesWhatIsNotExactlyAsExpected) {
   nlohmann::json path = report();
   path["kernel"] = path["image_kernel"] = "../../etc/passwd";
   EXPECT_FALSE(measure(path));
-  EXPECT_FALSE(measurement_from_report("", "tuned", "a capture"));
-  EXPECT_FALSE(measurement_from_report("[]", "tuned", "a capture"));
+  EXPECT_FALSE(measurement_from_report("", "a capture"));
+  EXPECT_FALSE(measurement_from_report("[]", "a capture"));
+}
+
+TEST(Measurement, HasTheProfileOfTheCapture) {
+  nlohmann::json json = report();
+  json["profile"] = "stock";
+  EXPECT_EQ(measure(json)->profile, "stock");
+  json.erase("profile");
+  EXPECT_FALSE(measure(json)) << "nobody knows what it holds for";
 }
 
 TEST(Measurement, SurvivesItsFile) {

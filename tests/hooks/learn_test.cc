@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "builder/init/report.h"
+#include "builder/policy/command_line.h"
 #include "hooks/estimate.h"
 #include "tests/hooks/fake_machine.h"
 
@@ -16,14 +18,16 @@ constexpr const char* kKept = "var/lib/kdump/measured-6.1.0-56-amd64.json";
 
 class Learn : public testing::Test {
  protected:
-  void put_report(const std::string& stamp, const std::string& result, int lowest = 50000) {
+  void put_report(const std::string& stamp, const std::string& result, int lowest = 50000,
+                  const std::string& profile = "tuned") {
     machine_.root.write(
         "var/crash/" + stamp + "/kdump-report.json",
         fmt::format(R"({{"version": 1, "result": "{}", "kernel": "{}", "image_kernel": "{}",
+                        "profile": "{}",
                         "stamp": "{}", "memory": {{"map_kib": 131056, "total_kib": 76300,
                         "start_free_kib": 57000, "start_cached_kib": 7000,
                         "lowest_available_kib": {}}}}})",
-                    result, kRunning, kRunning, stamp, lowest));
+                    result, kRunning, kRunning, profile, stamp, lowest));
   }
   Result<void> learn_now() {
     return learn(machine_.context(), *read_kdump_config(machine_.reader()));
@@ -62,6 +66,15 @@ TEST_F(Learn, NothingToLearnFromIsNoError) {
   EXPECT_EQ(kept(), "");
 }
 
+TEST_F(Learn, AProfileThatWasChangedSinceTheCrashGetsNoFiguresOfTheOther) {
+  KdumpConfig changed;
+  changed.cmdline_profile = "stock";
+  put_report("202611230317", "saved", 50000, "tuned");
+  ASSERT_TRUE(learn(machine_.context(), changed));
+  EXPECT_THAT(kept(), HasSubstr("\"profile\": \"tuned\""));
+  EXPECT_THAT(memory_source(machine_.reader(), changed, kRunning), HasSubstr("measured for Linux"));
+}
+
 TEST_F(Learn, LoadLearnsAndSourceSaysSo) {
   const KdumpConfig config;
   EXPECT_THAT(memory_source(machine_.reader(), config, kRunning), HasSubstr("Linux 6.1"));
@@ -72,6 +85,28 @@ TEST_F(Learn, LoadLearnsAndSourceSaysSo) {
   KdumpConfig other;
   other.cmdline_profile = "stock";
   EXPECT_THAT(memory_source(machine_.reader(), other, kRunning), HasSubstr("stock"));
+}
+
+TEST(Profile, IsToldFromTheCommandLineThatItMade) {
+  const auto told = [](const char* profile, const char* kernel, bool rootfs, std::string append) {
+    const CaptureCommandLine line = capture_command_line({.running = "ro quiet",
+                                                          .fixed = {},
+                                                          .append = std::move(append),
+                                                          .profile = profile,
+                                                          .rootfs = rootfs,
+                                                          .kernel = kernel});
+    return std::string(kdinit::profile_of(line.text + " elfcorehdr=0x1000\n"));
+  };
+  for (const char* kernel : {"6.1.0-56-amd64", "6.12.117+deb13-amd64", "7.3.4+deb14-amd64"}) {
+    for (const bool rootfs : {false, true}) {
+      EXPECT_EQ(told("tuned", kernel, rootfs, ""), "tuned") << kernel;
+      EXPECT_EQ(told("stock", kernel, rootfs, ""), "stock") << kernel;
+      EXPECT_EQ(told("tuned", kernel, rootfs, "nr_cpus=1 numa=off"), "stock") << kernel;
+    }
+  }
+  EXPECT_EQ(kdinit::profile_of("percpu_alloc=page numa=off hest_disable"), "tuned");
+  EXPECT_EQ(kdinit::profile_of("percpu_alloc=page numa=offline hest_disable"), "stock");
+  EXPECT_EQ(kdinit::profile_of(""), "stock");
 }
 
 TEST(Estimate, RecommendsMoreThanIsNeededAndSaysWhy) {

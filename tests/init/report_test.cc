@@ -21,6 +21,7 @@ nlohmann::json json_of(const Report& report) {
 TEST(Report, GivesFiguresInTheUnitsOfTheirNames) {
   Report report;
   report.kernel = "6.1.0";
+  report.profile = "tuned";
   report.result = Result::kSavedWithRetry;
   report.failed_step = "dump";
   report.error.put("makedumpfile ended with exit code 1");
@@ -39,6 +40,7 @@ TEST(Report, GivesFiguresInTheUnitsOfTheirNames) {
   const nlohmann::json json = json_of(report);
   EXPECT_EQ(json["version"], kReportVersion);
   EXPECT_EQ(json["result"], "saved-with-retry");
+  EXPECT_EQ(json["profile"], "tuned");
   EXPECT_EQ(json["failed_step"], "dump");
   EXPECT_EQ(json["error"], "makedumpfile ended with exit code 1");
   EXPECT_EQ(json["dump_file"], "dump.202401020304");
