@@ -16,22 +16,37 @@
 #include "builder/init/init_config.h"
 
 namespace kdinit {
+namespace {
 
-int Guard::start(std::uint32_t timeout_seconds) {
+void write_text(int fd, std::string_view text) {
+  [[maybe_unused]] const auto written = ::write(fd, text.data(), text.size());
+}
+
+// A write to sysrq-trigger works whatever kernel.sysrq allows to the keyboard.
+constexpr std::string_view kEmergencyRestart = "b";
+
+}  // namespace
+
+int Guard::start(std::uint32_t timeout_seconds, const GuardPlaces& places) {
   if (timeout_seconds == 0) return 0;
-  void* shared = ::mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return errno;
-  last_touch_ms_ = static_cast<std::uint64_t*>(shared);
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return errno;
+  shared_ = static_cast<Shared*>(memory);
+  set_timeout(timeout_seconds);
   touch();
   pid_ = ::fork();
   if (pid_ < 0) return errno;
-  if (pid_ == 0) watch(timeout_seconds * std::uint64_t{1000});
+  if (pid_ == 0) watch(places);
   return 0;
 }
 
+void Guard::set_timeout(std::uint32_t timeout_seconds) {
+  if (shared_) shared_->timeout_seconds = timeout_seconds;
+}
+
 void Guard::touch() {
-  if (last_touch_ms_) *last_touch_ms_ = boot_time_ms();
+  if (shared_) shared_->last_touch_ms = boot_time_ms();
 }
 
 void Guard::stop() {
@@ -41,15 +56,28 @@ void Guard::stop() {
   pid_ = 0;
 }
 
-void Guard::watch(std::uint64_t timeout_ms) const {
+void Guard::watch(const GuardPlaces& places) const {
+  // Open before anything hangs, and while /proc is where it was: init moves it to the real root.
+  const kd::Fd sysrq(::open(places.sysrq, O_WRONLY | O_CLOEXEC));
+  const kd::Fd log(::open(places.log, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   for (;;) {
     ::sleep(1);
-    const std::uint64_t last = *last_touch_ms_;
+    const std::uint64_t last = shared_->last_touch_ms;
+    const std::uint64_t limit = shared_->timeout_seconds * std::uint64_t{1000};
     const std::uint64_t now = boot_time_ms();
-    if (now > last && now - last > timeout_ms) break;
+    if (limit > 0 && now > last && now - last > limit) break;
   }
-  constexpr std::string_view kMessage = "kdump: init hangs in the kernel, restarting the machine\n";
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  // The log of the kernel waits for no reader: a console that takes nothing costs 10 ms for each
+  // character (wait_for_lsr() in 8250_port.c).
+  write_text(log.get(), "kdump: init hangs in the kernel, restarting the machine\n");
+  write_text(sysrq.get(), kEmergencyRestart);
+  if (places.restart) places.restart();
+  end_machine(FinalAction::kReboot);
+}
+
+void restart_at_once() {
+  const kd::Fd sysrq(::open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
+  write_text(sysrq.get(), kEmergencyRestart);
   end_machine(FinalAction::kReboot);
 }
 
@@ -61,8 +89,8 @@ void end_machine(FinalAction action) {
     ::reboot(static_cast<int>(command));
     // Still here: refused by the firmware path; the emergency restart does without it.
     if (action == FinalAction::kReboot) {
-      const kd::Fd fd(::open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
-      [[maybe_unused]] const auto written = ::write(fd.get(), "b", 1);
+      const kd::Fd sysrq(::open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
+      write_text(sysrq.get(), kEmergencyRestart);
     }
     ::sleep(1);
   }

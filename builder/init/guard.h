@@ -5,26 +5,47 @@
 
 namespace kdinit {
 
+enum class FinalAction;
+
+// reboot(2) until it works. Waits for every driver that is busy with a device (device_shutdown()
+// of the kernel takes the lock of each), so a hung one is the guard's to end.
+[[noreturn]] void end_machine(FinalAction action);
+
+// What a test replaces.
+struct GuardPlaces {
+  const char* sysrq = "/proc/sysrq-trigger";
+  const char* log = "/dev/kmsg";
+  void (*restart)() = nullptr;  // after sysrq; nullptr: end_machine()
+};
+
 // A second process that restarts the machine when init no longer moves: a driver that never comes
 // back from its probe, a mount or fsync on a dead disk. Nothing inside init can end such a wait,
 // and a capture kernel that hangs keeps the machine down. Costs about 60 KiB of memory.
+// It never writes to the console, whose reader may be what hangs.
 class Guard {
  public:
-  // No guard when timeout_seconds is 0 or there is no memory for it; returns an errno value then.
-  int start(std::uint32_t timeout_seconds);
+  // Opens what it needs while that cannot hang. No guard when timeout_seconds is 0 or there is no
+  // memory for it; returns an errno value then.
+  int start(std::uint32_t timeout_seconds, const GuardPlaces& places = {});
+  // 0: waits for ever.
+  void set_timeout(std::uint32_t timeout_seconds);
   // Init is alive. Cheap, and does nothing without a guard.
   void touch();
   // Ends the guard: what comes after init must not be restarted.
   void stop();
 
  private:
-  [[noreturn]] void watch(std::uint64_t timeout_ms) const;
+  struct Shared {
+    std::uint64_t last_touch_ms;
+    std::uint32_t timeout_seconds;
+  };
+  [[noreturn]] void watch(const GuardPlaces& places) const;
   int pid_ = 0;
-  volatile std::uint64_t* last_touch_ms_ = nullptr;  // shared memory
+  volatile Shared* shared_ = nullptr;  // memory of both processes
 };
 
-// Ends the machine at once, without sync. Never returns, whatever the kernel does.
-enum class FinalAction;
-[[noreturn]] void end_machine(FinalAction action);
+// Restarts the machine without asking any driver: emergency_restart() of the kernel by sysrq, then
+// reboot(2) where the kernel has no sysrq.
+[[noreturn]] void restart_at_once();
 
 }  // namespace kdinit

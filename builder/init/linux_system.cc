@@ -20,6 +20,12 @@
 #include "builder/init/packed_file.h"
 
 namespace kdinit {
+namespace {
+
+// Controllers write their caches back before a restart, but no longer than this.
+constexpr std::uint32_t kMaxRestartSeconds = 120;
+
+}  // namespace
 
 std::string_view read_file(const char* path, char* buffer, std::size_t capacity) {
   const kd::Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
@@ -57,11 +63,19 @@ Memory LinuxSystem::take_lowest_memory() {
 
 void LinuxSystem::print(std::string_view text) {
   guard_.touch();
-  while (!text.empty()) {
-    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
-    if (written <= 0) return;  // no console, nobody to tell
-    text.remove_prefix(static_cast<std::size_t>(written));
+  console_.print(text);
+}
+
+void LinuxSystem::end(FinalAction action, bool at_once) {
+  if (action != FinalAction::kReboot) {
+    guard_.stop();  // a machine that hangs on its way to a halt is to stay down
+  } else if (at_once) {
+    restart_at_once();
+  } else {
+    guard_.set_timeout(kMaxRestartSeconds);
+    guard_.touch();
   }
+  end_machine(action);
 }
 
 int LinuxSystem::write_sysctl(const char* path, std::string_view value) {
@@ -125,12 +139,16 @@ bool LinuxSystem::is_full(const char* file) {
   // More than makedumpfile's largest write, which failed as a whole or in part.
   constexpr int kBlocks = 1024;
   static constinit char block[4096];
-  const kd::Fd fd(::open(file, O_WRONLY | O_APPEND | O_CLOEXEC));
-  for (int i = 0; i < kBlocks; ++i) {
-    const ssize_t written = ::write(fd.get(), block, sizeof block);
-    if (written < 0) return errno == ENOSPC || errno == EDQUOT;
+  const kd::Fd fd(::open(file, O_WRONLY | O_CLOEXEC));
+  const off_t end = ::lseek(fd.get(), 0, SEEK_END);
+  bool full = false;
+  for (int i = 0; i < kBlocks && !full; ++i) {
+    if (::write(fd.get(), block, sizeof block) >= 0) continue;
+    full = errno == ENOSPC || errno == EDQUOT;
+    break;
   }
-  return false;
+  if (fd.valid()) ::ftruncate(fd.get(), end);
+  return full;
 }
 
 int LinuxSystem::move_mount(const char* from, const char* to) {
@@ -154,6 +172,8 @@ int LinuxSystem::switch_root(const char* directory) {
 
 int LinuxSystem::run_init(const char* path) {
   guard_.stop();
+  // Shared with whatever the real root starts, which expects a console that it can wait for.
+  ::fcntl(STDERR_FILENO, F_SETFL, O_RDWR);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

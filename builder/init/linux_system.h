@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <unistd.h>
+
+#include "builder/init/console.h"
 #include "builder/init/guard.h"
 #include "builder/init/handover.h"
 
@@ -10,7 +13,11 @@ namespace kdinit {
 class LinuxSystem final : public RootSystem {
  public:
   int start_guard(std::uint32_t timeout_seconds) { return guard_.start(timeout_seconds); }
+  void set_stall_timeout(std::uint32_t seconds) { guard_.set_timeout(seconds); }
   void stop_guard() { guard_.stop(); }
+  // The guard ends a restart that waits for a driver. `at_once` does not even try, because of a
+  // disk that does not answer.
+  [[noreturn]] void end(FinalAction action, bool at_once);
 
   void tick() override;
   std::uint64_t now_ms() override;
@@ -34,6 +41,7 @@ class LinuxSystem final : public RootSystem {
 
  private:
   Guard guard_;
+  Console console_{STDERR_FILENO};
   Memory lowest_;
 };
 

@@ -47,7 +47,8 @@ void mount_kernel_file_systems() {
 // The image need not hold /dev/console, and without it the kernel starts init with nothing open.
 // No console at all: /dev/kmsg still reaches the log and what is attached to it.
 void open_console() {
-  int fd = ::open("/dev/console", O_RDWR | O_NOCTTY);
+  // O_NONBLOCK, for makedumpfile as well: nobody may read it, and then no write comes back.
+  int fd = ::open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
   if (fd < 0) fd = ::open("/dev/kmsg", O_WRONLY);
   if (fd < 0) return;
   for (int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -131,6 +132,8 @@ int main() {
   mount_kernel_file_systems();
   open_console();
   protect_init();
+  kdinit::InitConfig config;  // 20 KB, and not zero: it would lie in the file as a global
+  const int guard_error = machine.start_guard(config.stall_timeout);  // before the first line
 
   utsname kernel{};
   ::uname(&kernel);
@@ -138,11 +141,9 @@ int main() {
   report.kernel = kernel.release;
   print_banner(kernel, report);
   kdinit::FinalAction action = kdinit::FinalAction::kReboot;
-  kdinit::InitConfig config;  // 20 KB, and not zero: it would lie in the file as a global
+  if (guard_error) say(machine, "start", "no guard against a hang: ", ::strerror(guard_error));
   if (read_config(kernel, config)) {
-    if (const int error = machine.start_guard(config.stall_timeout)) {
-      say(machine, "start", "no guard against a hang: ", ::strerror(error));
-    }
+    machine.set_stall_timeout(config.stall_timeout);
     kdinit::run_capture(config, machine, {}, report);
     if (std::getenv("kdump_report") != nullptr) print_report(report);
     if (kdinit::root_is_wanted(config, report, machine)) kdinit::hand_over(config, {}, machine);
@@ -150,5 +151,5 @@ int main() {
   }
   say(machine, "end", name_of(action));
   ::sync();
-  kdinit::end_machine(action);
+  machine.end(action, false);
 }

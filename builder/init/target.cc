@@ -145,12 +145,13 @@ void register_btrfs(const Candidates& found) {
 
 }  // namespace
 
-bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories,
-                  Candidates& found) {
+bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, Candidates& found,
+                  Ticker& ticker) {
   found.count = 0;
   found.seen.clear();
   std::uint64_t members = 0;
   for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
+    ticker.tick();  // a slow disk for each, as a rack of them that spins up, is no hang
     members = std::max(members, look_at(name, query, directories, found));
   });
   return found.count > 0 && found.count >= std::min<std::uint64_t>(members, std::size(found.items));
@@ -164,7 +165,7 @@ bool wait_for_target(const TargetQuery& query, Candidates& found, Ticker& ticker
     const std::uint64_t now = boot_time_ms();
     if (block_device_changed(uevents.get()) || now >= next_scan) {
       next_scan = now + kRescanMs;
-      if (scan_devices(query, {}, found)) {
+      if (scan_devices(query, {}, found, ticker)) {
         if (query.type == "btrfs") register_btrfs(found);
         return true;
       }

@@ -37,9 +37,9 @@ struct DeviceDirectories {
 
 // Looks once at every block device that has a size and no holder (a member of an md or dm device
 // shows the file system too, and must not be mounted). Devices without partitions come first.
-// True when all members of the file system are there.
-bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories,
-                  Candidates& found);
+// True when all members of the file system are there. ticker.tick() is called before each device.
+bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, Candidates& found,
+                  Ticker& ticker);
 
 // Scans, and again at each uevent of a block device, until found or the time is over.
 bool wait_for_target(const TargetQuery& query, Candidates& found, Ticker& ticker);

@@ -22,6 +22,8 @@ head -c 1 /dev/zero | dd of=$(device_of 4B44-0005) bs=1 seek=13 conv=notrunc || 
 target=/mnt0
 """
 PREDICTED = "predicted"
+IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
+TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
 NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
@@ -41,6 +43,9 @@ class Case:
     decoy: tuple = ()
     without_target: bool = False  # its disk is not there
     destroyed: bool = False  # `prepare` leaves a target that cannot be mounted
+    silent_disk: bool = False  # another disk, of the same driver, that answers until the panic
+    unread_from: str | None = None  # nobody reads the console after this line
+    devices: tuple = ()  # more arguments of QEMU
     sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
 
     @property
@@ -95,5 +100,11 @@ CASES = {case.name: case for case in (
          prepare=DESTROY, destroyed=True),
     Case("out-of-memory", "qemu-virtio-ext4", saved_with_retry("the capture kernel ran out of memory"),
          sysroot=hungry.sysroot),
+    # The driver of the target waits for another disk in its probe, and reboot(2) for the driver.
+    Case("probe-hangs", "qemu-virtio-ext4", judge.restarted_by_guard, config=IMPATIENT,
+         silent_disk=True),
+    # More text than pipe and driver hold, from the kernel, from init and from makedumpfile.
+    Case("console-unread", "qemu-virtio-ext4", judge.saved_unseen, config=TALKATIVE,
+         unread_from="kdump-init "),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
 )}

@@ -45,12 +45,12 @@ class Crash:
 
 
 def crash(machine, image, command_line, crashkernel, folder, *, prepare="", without_target=False,
-          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400):
+          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400, **rig):
     """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
 
     `prepare` is shell that runs before the panic; $target is the mounted target, which stays
     readable unless `destroyed`. `decoys` are drives that were not there when the machine was
-    recorded, `memory` is in MiB.
+    recorded, `memory` is in MiB. `rig` goes to qemu.run().
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
     shutil.rmtree(folder, ignore_errors=True)
@@ -62,7 +62,7 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
         kernel, script(machine.disks[:there], command_line, prepare), folder / "console.log",
         files={"vmlinuz": kernel.image, "kdump.img": image},
         command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
-        timeout=timeout)
+        timeout=timeout, **rig)
     saved = folder / "saved"
     if console.when(PANIC) is None:
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")

@@ -72,8 +72,17 @@ def dump_file(path, scratch):
 
 
 def saved(crash, result="saved"):
+    return ended(crash) + kept_whole(crash, result)
+
+
+def saved_unseen(crash):
+    """A console without a reader cost nothing but what it would have said."""
+    problems = ["the machine hung until the time limit"] if crash.console.timed_out else []
+    return problems + kept_whole(crash, "saved")
+
+
+def kept_whole(crash, result):
     folder, stamp, problems = run_directory(crash)
-    problems += ended(crash)
     if folder is None:
         return problems
     problems += names(folder, [f"dump.{stamp}", f"dmesg.{stamp}", REPORT])
@@ -119,6 +128,16 @@ def no_target(crash, because):
     lines = [line for line in text.splitlines() if line.startswith('{"version"')]
     problems += load_report(lines[-1] if lines else "", "failed")[1]
     return problems
+
+
+def restarted_by_guard(crash):
+    """A driver hung; nothing could be saved, but the machine came back."""
+    problems = ["the machine hung until the time limit"] if crash.console.timed_out else []
+    problems += console(crash, "kdump: init hangs in the kernel, restarting the machine")
+    problems += console(crash, "sysrq: Resetting")
+    # It was the probe: init never came as far as looking for its target.
+    return problems + [f"the console says {text!r}" for text in ("s modules: ", "s target: ")
+                       if text in after_panic(crash)]
 
 
 def hopeless(crash):

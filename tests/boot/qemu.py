@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs a machine in QEMU until it reboots, with its console in a file."""
 
+import fcntl
 import os
 import subprocess
 import threading
@@ -34,12 +35,16 @@ class Drive:
 
 
 class Console:
-    """Lines of the serial console with the seconds since the start of QEMU."""
+    """Lines of the serial console with the seconds since the start of QEMU.
 
-    def __init__(self, log):
+    `when_said` is text -> what to do when a line holds it for the first time.
+    """
+
+    def __init__(self, log, when_said=None):
         self.lines = []
         self.log = log
         self.timed_out = False
+        self.when_said = dict(when_said or {})
 
     def read(self, stream, start):
         with open(self.log, "w", encoding="utf-8") as log:
@@ -49,6 +54,8 @@ class Console:
                 self.lines.append((seconds, line))
                 log.write(f"[{seconds:7.2f}] {line}\n")
                 log.flush()
+                for text in [text for text in self.when_said if text in line]:
+                    self.when_said.pop(text)()
 
     @property
     def text(self):
@@ -67,14 +74,23 @@ class Console:
 PROCESSOR = ("-accel", "tcg,thread=multi", "-cpu", "max")
 
 
-def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180):
-    """Runs until the guest reboots or `timeout` seconds are over; returns its Console."""
+# The least a pipe holds, see pipe(7): QEMU's serial port stops soon when nobody reads.
+SMALL_PIPE = 4096
+
+
+def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180,
+        devices=(), when_said=None, unread_from=None):
+    """Runs until the guest reboots or `timeout` seconds are over; returns its Console.
+
+    `devices` are more arguments of QEMU. After the first line that holds `unread_from` nobody
+    reads the console until QEMU has ended.
+    """
     command = ["qemu-system-x86_64", *PROCESSOR, "-m", str(memory), "-display", "none",
                "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none",
-               "-kernel", str(image), "-initrd", str(initrd), "-append", command_line]
+               "-kernel", str(image), "-initrd", str(initrd), "-append", command_line, *devices]
     for index, drive in enumerate(drives):
         command += drive.arguments(f"d{index}")
-    console = Console(log)
+    console = Console(log, when_said)
     start = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
@@ -82,6 +98,9 @@ def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180
             console.timed_out = True
             process.kill()
 
+        if unread_from:
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, SMALL_PIPE)
+            console.when_said[unread_from] = process.wait
         timer = threading.Timer(timeout, stop)
         timer.start()
         try:

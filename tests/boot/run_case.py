@@ -8,12 +8,14 @@ run_case.py --setup fetches what all cases share, so that they can run at the sa
 import re
 import subprocess
 import sys
+import tempfile
 
 import crash
 import disks
 import guest
 import kernels
 import qemu
+import silent_disk
 import userland
 from cases import CASES, PREDICTED
 from machines import MACHINES, Disk, Machine
@@ -56,9 +58,13 @@ def run(case, builder):
     image = build(machine, builder, images, *fit, config=case.config, kernel=kernel,
                   sysroot=case.sysroot and case.sysroot(images / "sysroot"))
     crashkernel = f"{image.needed}M" if predicted else case.crashkernel
-    result = crash.crash(machine, image.path, image.command_line, crashkernel, folder,
-                         prepare=case.prepare, without_target=case.without_target,
-                         destroyed=case.destroyed, decoys=decoy_drives(case), kernel=kernel)
+    with tempfile.TemporaryDirectory() as sockets:
+        disk = silent_disk.SilentDisk(f"{sockets}/disk") if case.silent_disk else None
+        result = crash.crash(
+            machine, image.path, image.command_line, crashkernel, folder, prepare=case.prepare,
+            without_target=case.without_target, destroyed=case.destroyed,
+            decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
+            when_said=disk and disk.when_said, unread_from=case.unread_from, kernel=kernel)
     problems = case.judge(result) + stayed(image.report)
     for path in result.paths:
         path.unlink()

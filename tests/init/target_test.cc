@@ -45,7 +45,7 @@ class ScanDevices : public ::testing::Test {
   bool scan(const char* type, const char* uuid = kUuid) {
     const std::string sys = root.path("sys"), dev = root.path("dev");
     return scan_devices({.type = type, .uuid = uuid, .timeout = 1}, {.sys_block = sys, .dev = dev},
-                        found);
+                        found, ticker);
   }
   std::vector<std::string> devices() const {
     std::vector<std::string> names;
@@ -54,8 +54,13 @@ class ScanDevices : public ::testing::Test {
     }
     return names;
   }
+  struct CountingTicker final : Ticker {
+    void tick() override { ++ticks; }
+    int ticks = 0;
+  };
   TemporaryDirectory root;
   Candidates found;
+  CountingTicker ticker;
 };
 
 TEST_F(ScanDevices, FindsTheDeviceByUuidAndNamesAllItSaw) {
@@ -66,6 +71,12 @@ TEST_F(ScanDevices, FindsTheDeviceByUuidAndNamesAllItSaw) {
   EXPECT_THAT(devices(), ElementsAre("sdc"));
   EXPECT_THAT(found.seen.view(), HasSubstr("sda -"));
   EXPECT_THAT(found.seen.view(), HasSubstr("sdb xfs 61626364-6566-6768-696a-6b6c6d6e6f70"));
+}
+
+TEST_F(ScanDevices, EveryDeviceIsASignOfLife) {
+  for (const char* name : {"sda", "sdb", "sdc"}) add_device(name, xfs_image("abcdefghijklmnop"));
+  scan("xfs");
+  EXPECT_EQ(ticker.ticks, 3) << "three slow disks together may take longer than a hang";
 }
 
 TEST_F(ScanDevices, AnotherTypeWithTheSameUuidIsNotIt) {
