@@ -30,46 +30,16 @@ struct Compressor {
 constexpr Compressor kCompressors[] = {
     {"bzip2", ".bz2"}, {"gzip", ".gz"}, {"lz4", ".lz4"}, {"xz", ".xz"}};
 
-// For run_pipeline(): whether `file` has not grown for the time a program of the image's init would
-// be given.
-class StallWatch {
- public:
-  StallWatch(std::string file, std::uint32_t timeout_seconds, kdinit::Ticker& ticker)
-      : file_(std::move(file)),
-        timeout_seconds_(timeout_seconds),
-        watch_(kdinit::boot_time_ms(), timeout_seconds),
-        ticker_(ticker) {}
-  bool give_up() {
-    ticker_.tick();
-    const std::uint64_t size = kdinit::size_of(file_.c_str());
-    stalled_ = timeout_seconds_ > 0 && watch_.stalled(kdinit::boot_time_ms(), size);
-    return stalled_;
-  }
-  [[nodiscard]] bool stalled() const { return stalled_; }
-
- private:
-  std::string file_;
-  std::uint32_t timeout_seconds_;
-  kdinit::ProgressWatch watch_;
-  kdinit::Ticker& ticker_;
-  bool stalled_ = false;
-};
-
 // As makedumpfile of the image's init is run, but with stdout of the last of `commands` in `file`.
 kdinit::ChildResult run_watched(const std::vector<std::vector<std::string>>& commands,
                                 const std::string& file, std::uint32_t stall_timeout,
                                 kdinit::Ticker& ticker) {
-  StallWatch watch(file, stall_timeout, ticker);
-  const Result<int> status = run_pipeline(commands, file, [&watch] { return watch.give_up(); });
-  kdinit::ChildResult result;
-  result.stalled = watch.stalled();
-  if (!status) {
-    result.spawn_error = static_cast<int>(status.error().system_error);
-  } else if (*status > 128) {
-    result.signal = *status - 128;
-  } else {
-    result.exit_code = *status;
+  Result<std::vector<int>> pids = start_pipeline(commands, file);
+  if (pids) {
+    return kdinit::supervise(pids->data(), pids->size(), file.c_str(), stall_timeout, ticker);
   }
+  kdinit::ChildResult result;
+  result.spawn_error = static_cast<int>(pids.error().system_error);
   return result;
 }
 
@@ -167,10 +137,11 @@ void add_words(const std::vector<std::string>& words, kdinit::List<std::string_v
   for (const std::string& word : words) list.push(word);
 }
 
-// Unfiltered, as large as the memory of the machine: only when it leaves some space.
+// Unfiltered, as large as the memory of the machine: only when it leaves some space. `report` tells
+// of it then.
 Result<void> copy_vmcore(const ProgramRunner& runner, const SavePlaces& places,
-                         const std::string& directory, std::string_view stamp,
-                         kdinit::Ticker& ticker) {
+                         const std::string& directory, kdinit::Ticker& ticker,
+                         kdinit::Report& report) {
   const std::string& vmcore = places.vmcore;
   struct statvfs space {};
   std::error_code error;
@@ -185,15 +156,65 @@ Result<void> copy_vmcore(const ProgramRunner& runner, const SavePlaces& places,
   const std::string cat = runner.find("cat").value_or("/bin/cat");
   if (const auto result = run_watched({{cat, vmcore}}, incomplete, places.stall_timeout, ticker);
       !result.ok()) {
+    report.target_stalled = result.stalled;
     kdinit::Text<160> why;
     result.describe(why);
     return fail(ErrorKind::kFailed, "{}: cat {}", incomplete, why.view());
   }
-  if (const int failed =
-          kdinit::publish_file(directory, "vmcore-incomplete", fmt::format("vmcore.{}", stamp))) {
+  const std::string name = fmt::format("vmcore.{}", report.stamp.view());
+  if (const int failed = kdinit::publish_file(directory, "vmcore-incomplete", name)) {
     return fail_errno(failed, incomplete);
   }
+  report.result = kdinit::Result::kSavedRaw;
+  report.dump_file.put(name);
+  report.dump_bytes = size;
   return {};
+}
+
+// The whole of /proc/vmcore in the place of a dump that could not be made, and what follows a dump:
+// retention and the report.
+Result<void> save_raw(const Context& context, const KdumpConfig& config, const SavePlaces& places,
+                      const std::string& base, BootedSystem& system, kdinit::Report& report) {
+  const std::string directory = fmt::format("{}/{}", base, report.stamp.view());
+  context.say(fmt::format("makedumpfile failed, copying {} as it is", places.vmcore));
+  const Result<void> copied = copy_vmcore(context.runner, places, directory, system, report);
+  if (!copied) {
+    report.add_failure("raw copy", copied.error().message);
+  } else if (config.num_dumps > 0) {
+    kdinit::Text<256> deleted;
+    const int error = kdinit::delete_old_runs(
+        base, report.stamp.view(), static_cast<std::uint32_t>(config.num_dumps), deleted, system);
+    if (!deleted.view().empty()) context.say(fmt::format("deleted old dumps: {}", deleted.view()));
+    if (error) report.add_failure("retention", std::generic_category().message(error));
+  }
+  if (report.target_stalled) return copied;
+  kdinit::Text<kdinit::kMaxReportBytes> text;
+  kdinit::put_report(report, text);
+  if (const int error =
+          kdinit::write_file_atomically(directory, kdinit::kReportName, text.view())) {
+    context.say(fmt::format("{}: {}", kdinit::kReportName, std::generic_category().message(error)));
+  }
+  return copied;
+}
+
+// Success means that the crash was saved, one way or the other.
+Result<void> dump_or_raw(const Context& context, const KdumpConfig& config,
+                         const SavePlaces& places, const std::string& base, BootedSystem& system,
+                         kdinit::Report& report) {
+  if (kdinit::is_saved(report.result)) return {};
+  const std::string why =
+      fmt::format("{}: {}", report.failed_step(), report.failures[0].error.view());
+  // Nothing more is written to a disk that stalls.
+  if (!report.stamp.view().empty() && !report.target_stalled) {
+    const Result<void> copied = save_raw(context, config, places, base, system, report);
+    if (copied) return {};
+    context.say(copied.error().message);
+  }
+  if (report.incomplete_bytes > 0) {
+    context.say(fmt::format("{}/{}/{} has what was written until then", base, report.stamp.view(),
+                            kdinit::kIncompleteDump));
+  }
+  return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", base, why);
 }
 
 void sync_disks(const SavePlaces& places) {
@@ -239,31 +260,19 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   kdinit::Report report;
   report.kernel = init.kernel;
   kdinit::run_capture(init, system, {.mount_point = "", .vmcore = places.vmcore}, report);
+  const Result<void> saved = dump_or_raw(context, config, places, directory, system, report);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  KD_CHECK(saved);
 
   const std::string run_directory = fmt::format("{}/{}", directory, report.stamp.view());
-  if (report.result == kdinit::Result::kSaved || report.result == kdinit::Result::kSavedWithRetry) {
-    const std::string_view dump = report.dump_file.view();
-    if (compressor != nullptr &&
-        kdinit::publish_file(run_directory, dump,
-                             fmt::format("{}{}", dump, compressor->extension)) != 0) {
-      return fail(ErrorKind::kFailed, "{}/{} cannot be renamed", run_directory, dump);
-    }
-    context.say(fmt::format("saved vmcore in {}", run_directory));
-    return {};
+  const std::string_view dump = report.dump_file.view();
+  if (compressor != nullptr && report.result != kdinit::Result::kSavedRaw &&
+      kdinit::publish_file(run_directory, dump, fmt::format("{}{}", dump, compressor->extension)) !=
+          0) {
+    return fail(ErrorKind::kFailed, "{}/{} cannot be renamed", run_directory, dump);
   }
-  const std::string why = fmt::format("{}: {}", report.failed_step, report.error.view());
-  if (!report.stamp.view().empty()) {
-    context.say(fmt::format("makedumpfile failed, copying {} as it is", places.vmcore));
-    const Result<void> copied =
-        copy_vmcore(context.runner, places, run_directory, report.stamp.view(), system);
-    if (copied) {
-      context.say(fmt::format("saved vmcore in {}", run_directory));
-      return {};
-    }
-    context.say(copied.error().message);
-  }
-  return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", directory, why);
+  context.say(fmt::format("saved vmcore in {}", run_directory));
+  return {};
 }
 
 int reboot_now() {

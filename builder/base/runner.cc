@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include "builder/base/fd.h"
 
@@ -19,10 +17,6 @@ namespace kd {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::chrono::milliseconds kPollInterval{100};
-// A process in uninterruptible sleep does not die of SIGKILL; it is given up after this time.
-constexpr std::chrono::seconds kKillGrace{10};
 
 constexpr std::string_view kDirectories[] = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
 
@@ -91,39 +85,6 @@ int wait_for(pid_t pid) {
   return as_shells_count(status);
 }
 
-std::optional<int> status_if_ended(pid_t pid) {
-  int status = 0;
-  const pid_t ended = ::waitpid(pid, &status, WNOHANG);
-  if (ended == pid) return as_shells_count(status);
-  if (ended < 0 && errno != EINTR) return 127;
-  return std::nullopt;
-}
-
-// The first status that is not 0.
-int wait_for_all(const std::vector<pid_t>& children, const std::function<bool()>& give_up) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<std::optional<int>> statuses(children.size());
-  std::optional<Clock::time_point> killed;
-  for (;;) {
-    bool all_ended = true;
-    for (std::size_t i = 0; i < children.size(); ++i) {
-      if (!statuses[i]) statuses[i] = status_if_ended(children[i]);
-      if (!statuses[i] && killed) ::kill(children[i], SIGKILL);
-      all_ended = all_ended && statuses[i];
-    }
-    if (all_ended || (killed && Clock::now() - *killed > kKillGrace)) break;
-    if (!killed && give_up()) {
-      killed = Clock::now();
-    } else {
-      std::this_thread::sleep_for(kPollInterval);
-    }
-  }
-  for (const std::optional<int>& status : statuses) {
-    if (status != 0) return status.value_or(128 + SIGKILL);
-  }
-  return 0;
-}
-
 struct Pipe {
   Fd read_end, write_end;
 };
@@ -174,12 +135,12 @@ Result<ProgramOutcome> SystemRunner::run_attached(const std::vector<std::string>
   return ProgramOutcome{wait_for(pid), {}};
 }
 
-Result<int> run_pipeline(const std::vector<std::vector<std::string>>& commands,
-                         const std::string& file, const std::function<bool()>& give_up) {
+Result<std::vector<int>> start_pipeline(const std::vector<std::vector<std::string>>& commands,
+                                        const std::string& file) {
   const Fd target(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!target.valid()) return fail_errno(errno, file);
   Fd input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  std::vector<pid_t> children;
+  std::vector<int> children;
   Result<void> started;
   for (std::size_t i = 0; i < commands.size() && started; ++i) {
     const bool last = i + 1 == commands.size();
@@ -196,11 +157,12 @@ Result<int> run_pipeline(const std::vector<std::vector<std::string>>& commands,
       started = tl::unexpected(pid.error());
     input = std::move(pipe->read_end);
   }
-  // Closed before waiting, so that a writer whose reader did not start ends with SIGPIPE.
-  input.reset();
-  const int first_failure = wait_for_all(children, give_up);
-  KD_CHECK(started);
-  return first_failure;
+  if (started) return children;
+  for (const pid_t pid : children) {
+    ::kill(pid, SIGKILL);
+    wait_for(pid);
+  }
+  return tl::unexpected(started.error());
 }
 
 std::string describe_command(const std::vector<std::string>& argv) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,12 +36,10 @@ class SystemRunner final : public ProgramRunner {
   Result<ProgramOutcome> run_attached(const std::vector<std::string>& argv) override;
 };
 
-// Runs argv[0] of each with the stdout of one as the stdin of the next, the last one's into `file`
-// (created or truncated). Returns the first status that is not 0. `give_up` is asked about ten
-// times a second; once it says so, all are killed, and those that do not even die of that are left
-// behind.
-Result<int> run_pipeline(const std::vector<std::vector<std::string>>& commands,
-                         const std::string& file, const std::function<bool()>& give_up);
+// Starts argv[0] of each with the stdout of one as the stdin of the next, the last one's into
+// `file` (created or truncated). The caller waits for the processes; after an error there are none.
+Result<std::vector<int>> start_pipeline(const std::vector<std::vector<std::string>>& commands,
+                                        const std::string& file);
 
 // For people: as it could be typed, quoted where a shell would need it.
 std::string describe_command(const std::vector<std::string>& argv);

@@ -2,6 +2,7 @@
 #include "builder/init/capture.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 namespace kdinit {
 namespace {
 
-constexpr std::string_view kIncomplete = "dump-incomplete";
+constexpr std::string_view kFirstTry = "dump-incomplete-first";
 constexpr std::string_view kIncompleteDmesg = "dmesg-incomplete";
 constexpr unsigned kConsoleTailLines = 100;
 // A dump of -d 31 is mostly 2 to 10 % of the memory of the machine.
@@ -53,24 +54,23 @@ class Capture {
   bool show_dmesg();
 
   bool step(std::string_view name, bool (Capture::*function)());
-  bool try_dump(const List<std::string_view, kMaxArguments>& arguments);
+  enum class Attempt { kSaved, kFailed, kGivenUp };
+  Attempt try_dump(const List<std::string_view, kMaxArguments>& arguments);
+  Attempt give_up_dump(const ChildResult& result);
+  bool retry_dump();
   void save();
   void warn_about_space();
-  void explain_failed_dump();
-  void write_report();
+  void write_report(bool with_room);
   template <typename... Parts>
   void say_here(const Parts&... parts) {
     say(system_, step_, parts...);
   }
-  // Says it, and keeps the first failure for the report.
+  // Says it, and keeps it for the report.
   template <typename... Parts>
   bool fail(const Parts&... parts) {
     const Text<200> message(parts...);
     say(system_, step_, "FAILED: ", message.view());
-    if (report_.failed_step.empty()) {
-      report_.failed_step = step_;
-      report_.error.put(message.view());
-    }
+    report_.add_failure(step_, message.view());
     return false;
   }
   [[nodiscard]] std::string_view directory() const { return directory_.view(); }
@@ -105,9 +105,9 @@ void Capture::run() {
   } else {
     report_.result = Result::kFailed;
     step("console", &Capture::show_dmesg);
-    write_report();
+    write_report(false);
   }
-  if (mounted) step("unmount", &Capture::unmount_target);
+  if (mounted && !report_.target_stalled) step("unmount", &Capture::unmount_target);
   say(system_, "result", name_of(report_.result), "; lowest memory ", mib(report_.lowest.free),
       " MiB free, ", mib(report_.lowest.available), " MiB available");
 }
@@ -115,17 +115,23 @@ void Capture::run() {
 void Capture::save() {
   const bool want_dmesg = config_.dmesg_only || !config_.skip_dmesg;
   if (want_dmesg) report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
-  write_report();  // stays, as "unfinished", when the dump takes the machine down
+  write_report(true);  // stays, as "unfinished", when the dump takes the machine down
   if (config_.dmesg_only) {
     report_.result = report_.dmesg_saved ? Result::kSaved : Result::kFailed;
   } else if (!step("dump", &Capture::save_dump)) {
     // The log may not have been asked for, but it is better than nothing.
-    if (!want_dmesg) report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
-    report_.result = report_.dmesg_saved ? Result::kDmesgOnly : Result::kFailed;
+    if (!want_dmesg && !report_.target_stalled) {
+      report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
+    }
+    report_.incomplete_bytes = size_of(Path(directory(), "/", kIncompleteDump).c_str());
+    report_.result = report_.incomplete_bytes > 0 ? Result::kIncomplete
+                     : report_.dmesg_saved        ? Result::kDmesgOnly
+                                                  : Result::kFailed;
   }
-  const bool saved = report_.result == Result::kSaved || report_.result == Result::kSavedWithRetry;
-  if (saved && config_.keep_dumps > 0) step("retention", &Capture::delete_old_dumps);
-  write_report();
+  if (is_saved(report_.result) && config_.keep_dumps > 0) {
+    step("retention", &Capture::delete_old_dumps);
+  }
+  write_report(false);
 }
 
 bool Capture::step(std::string_view name, bool (Capture::*function)()) {
@@ -234,8 +240,9 @@ bool Capture::save_dmesg() {
   command.grows.put(incomplete.view());
   command.stall_timeout = config_.stall_timeout;
   const ChildResult result = system_.run(command);
+  report_.target_stalled = result.stalled;
   if (!result.ok()) {
-    ::unlink(incomplete.c_str());
+    if (!result.stalled) ::unlink(incomplete.c_str());
     Text<160> why;
     result.describe(why);
     return fail("makedumpfile --dump-dmesg ", why.view());
@@ -251,16 +258,35 @@ bool Capture::save_dmesg() {
 }
 
 bool Capture::save_dump() {
+  if (report_.target_stalled) return fail("nothing more is written to a disk that does not answer");
   warn_about_space();
-  if (try_dump(config_.dump_arguments)) {
-    report_.result = Result::kSaved;
-    return true;
+  switch (try_dump(config_.dump_arguments)) {
+    case Attempt::kSaved:
+      report_.result = Result::kSaved;
+      return true;
+    case Attempt::kFailed:
+      return !config_.retry_arguments.empty() && retry_dump();
+    case Attempt::kGivenUp:
+      break;
   }
-  if (config_.retry_arguments.empty()) return false;
+  return false;
+}
+
+// What the first try has written is kept until the second has done better.
+bool Capture::retry_dump() {
   say_here("trying again with the retry arguments");
-  if (!try_dump(config_.retry_arguments)) return false;
-  report_.result = Result::kSavedWithRetry;
-  return true;
+  const Path first(directory(), "/", kFirstTry);
+  const Path second(directory(), "/", kIncompleteDump);
+  ::rename(second.c_str(), first.c_str());
+  const Attempt attempt = try_dump(config_.retry_arguments);
+  const bool first_is_more = size_of(first.c_str()) > size_of(second.c_str());
+  if (attempt != Attempt::kSaved && first_is_more) {
+    ::rename(first.c_str(), second.c_str());
+  } else if (!report_.target_stalled) {
+    ::unlink(first.c_str());
+  }
+  if (attempt == Attempt::kSaved) report_.result = Result::kSavedWithRetry;
+  return attempt == Attempt::kSaved;
 }
 
 void Capture::warn_about_space() {
@@ -271,12 +297,12 @@ void Capture::warn_about_space() {
   }
 }
 
-bool Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {
+Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {
   Command command;
   command.arguments.add("makedumpfile");
   for (const std::string_view argument : arguments) command.arguments.add(argument);
   command.arguments.add(places_.vmcore);
-  command.grows.put(directory(), "/", kIncomplete);
+  command.grows.put(directory(), "/", kIncompleteDump);
   command.arguments.add(command.grows.view());
   command.stall_timeout = config_.stall_timeout;
   Text<256> line;
@@ -285,32 +311,32 @@ bool Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {
 
   const ChildResult result = system_.run(command);
   report_.makedumpfile_max_rss = std::max(report_.makedumpfile_max_rss, result.max_rss);
+  if (!result.ok()) return give_up_dump(result);
   const Text<64> name("dump.", report_.stamp.view());
-  if (!result.ok()) {
-    Text<160> why;
-    result.describe(why);
-    fail("makedumpfile ", why.view());
-    explain_failed_dump();
-    ::unlink(command.grows.c_str());
-    return false;
-  }
-  if (const int error = publish_file(directory(), kIncomplete, name.view())) {
-    fail(name.view(), ": ", ::strerror(error));
-    explain_failed_dump();
-    ::unlink(command.grows.c_str());
-    return false;
+  if (const int error = publish_file(directory(), kIncompleteDump, name.view())) {
+    // What did reach the disk is there, and one that fails to sync does not get better by writing.
+    fail(name.view(), ": ", ::strerror(error), ", left as ", kIncompleteDump);
+    return Attempt::kGivenUp;
   }
   report_.dump_file.put(name.view());
   report_.dump_bytes = size_of(Path(directory(), "/", name.view()).c_str());
   say_here("saved ", name.view(), ", ", report_.dump_bytes / 1024, " KiB");
-  return true;
+  return Attempt::kSaved;
 }
 
 // makedumpfile ends with 1 for nearly everything; the usual cause can be seen from outside.
-void Capture::explain_failed_dump() {
-  if (system_.is_full(Path(directory(), "/", kIncomplete).c_str())) {
-    say_here("the target is full: there were ", mib(report_.free_bytes / 1024), " MiB free");
-  }
+// A second try, which does not compress, would need more space; and crash(8) opens what the first
+// one has written, because makedumpfile marks its header as incomplete.
+Capture::Attempt Capture::give_up_dump(const ChildResult& result) {
+  report_.target_stalled = result.stalled;
+  const bool full =
+      !result.stalled && system_.is_full(Path(directory(), "/", kIncompleteDump).c_str());
+  Text<160> why;
+  result.describe(why);
+  if (full)
+    why.put("; the target is full: there were ", mib(report_.free_bytes / 1024), " MiB free");
+  fail("makedumpfile ", why.view());
+  return full || result.stalled ? Attempt::kGivenUp : Attempt::kFailed;
 }
 
 bool Capture::delete_old_dumps() {
@@ -357,17 +383,28 @@ bool Capture::show_dmesg() {
   return true;
 }
 
-void Capture::write_report() {
+// `with_room`: as long as a report can get, in JSON blanks, so that the last one can be written
+// where a dump took all the space.
+void Capture::write_report(bool with_room) {
   Text<kMaxReportBytes> text;
   put_report(report_, text);
-  if (!directory().empty()) {
-    const int error = write_file_atomically(directory(), kReportName, text.view());
+  const std::string_view report(text.c_str(), text.view().size());
+  if (directory().empty()) {
+    say_here("no place for ", kReportName, ", here it is:");
+  } else if (report_.target_stalled) {
+    say_here("the target does not answer, here is ", kReportName, ":");
+  } else {
+    int error = 0;
+    if (!with_room) error = write_file_atomically(directory(), kReportName, report);
+    if (with_room || error == ENOSPC || error == EDQUOT) {
+      while (!text.cut()) text.put(' ');
+      error = with_room ? write_file_atomically(directory(), kReportName, text.view())
+                        : overwrite_file(directory(), kReportName, text.view());
+    }
     if (error == 0) return;
     say_here("cannot write ", kReportName, ": ", ::strerror(error), ", here it is:");
-  } else {
-    say_here("no place for ", kReportName, ", here it is:");
   }
-  system_.print(text.view());
+  system_.print(report);
 }
 
 }  // namespace
@@ -377,8 +414,7 @@ void run_capture(const InitConfig& config, System& system, const Places& places,
 }
 
 FinalAction action_after(const InitConfig& config, Result result) {
-  const bool saved = result == Result::kSaved || result == Result::kSavedWithRetry;
-  return saved ? config.final_action : config.failure_action;
+  return is_saved(result) ? config.final_action : config.failure_action;
 }
 
 }  // namespace kdinit

@@ -45,37 +45,31 @@ std::uint64_t file_size(const char* path) {
   return ::stat(path, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
 }
 
-// Waits until `pid` has ended, at most one tick. Fills `result` and returns true then.
-bool wait_one_tick(pid_t pid, ChildResult& result) {
+void take_status(int status, const rusage& usage, ChildResult& result) {
+  result.max_rss = std::max(result.max_rss, static_cast<std::uint64_t>(usage.ru_maxrss));
+  if (result.signal || result.exit_code) return;
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+}
+
+// Waits until all have ended, at most one tick.
+bool wait_one_tick(pid_t* pids, std::size_t count, ChildResult& result) {
   sigset_t child_ended;
   ::sigemptyset(&child_ended);
   ::sigaddset(&child_ended, SIGCHLD);
   const timespec tick{.tv_sec = 0, .tv_nsec = kTickMs * 1'000'000};
   ::sigtimedwait(&child_ended, nullptr, &tick);
-  int status = 0;
-  rusage usage{};
-  if (::wait4(pid, &status, WNOHANG, &usage) != pid) return false;
-  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
-  result.max_rss = static_cast<std::uint64_t>(usage.ru_maxrss);
-  return true;
-}
-
-void supervise(pid_t pid, const Command& command, Ticker& ticker, ChildResult& result) {
-  const bool watched = command.stall_timeout > 0 && !command.grows.view().empty();
-  ProgressWatch watch(boot_time_ms(), command.stall_timeout);
-  std::uint64_t killed_ms = 0;
-  while (!wait_one_tick(pid, result)) {
-    ticker.tick();
-    const std::uint64_t now = boot_time_ms();
-    if (result.stalled) {
-      if (now - killed_ms > kKillGraceMs) return;
-    } else if (watched && watch.stalled(now, file_size(command.grows.c_str()))) {
-      result.stalled = true;
-      killed_ms = now;
-      ::kill(pid, SIGKILL);
+  bool all_ended = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    int status = 0;
+    rusage usage{};
+    if (pids[i] != 0 && ::wait4(pids[i], &status, WNOHANG, &usage) == pids[i]) {
+      pids[i] = 0;
+      take_status(status, usage, result);
     }
+    all_ended = all_ended && pids[i] == 0;
   }
+  return all_ended;
 }
 
 }  // namespace
@@ -117,6 +111,28 @@ bool ProgressWatch::stalled(std::uint64_t now_ms, std::uint64_t size) {
   return now_ms - last_change_ms_ > timeout_ms_;
 }
 
+ChildResult supervise(pid_t* pids, std::size_t count, const char* grows,
+                      std::uint32_t stall_timeout, Ticker& ticker) {
+  ChildResult result;
+  const bool watched = stall_timeout > 0 && *grows != '\0';
+  ProgressWatch watch(boot_time_ms(), stall_timeout);
+  std::uint64_t killed_ms = 0;
+  while (!wait_one_tick(pids, count, result)) {
+    ticker.tick();
+    const std::uint64_t now = boot_time_ms();
+    if (result.stalled) {
+      if (now - killed_ms > kKillGraceMs) break;
+    } else if (watched && watch.stalled(now, file_size(grows))) {
+      result.stalled = true;
+      killed_ms = now;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (pids[i] != 0) ::kill(pids[i], SIGKILL);
+      }
+    }
+  }
+  return result;
+}
+
 ChildResult run_child(const Command& command, Ticker& ticker) {
   ChildResult result;
   if (command.arguments.overflow()) {
@@ -130,7 +146,7 @@ ChildResult run_child(const Command& command, Ticker& ticker) {
   }
   const kd::Fd read_end(ends[0]);
   kd::Fd write_end(ends[1]);
-  const pid_t pid = ::fork();
+  pid_t pid = ::fork();
   if (pid < 0) {
     result.spawn_error = errno;
     return result;
@@ -142,8 +158,7 @@ ChildResult run_child(const Command& command, Ticker& ticker) {
     ::waitpid(pid, nullptr, 0);
     return result;
   }
-  supervise(pid, command, ticker, result);
-  return result;
+  return supervise(&pid, 1, command.grows.c_str(), command.stall_timeout, ticker);
 }
 
 std::uint64_t boot_time_ms() {

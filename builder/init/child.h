@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Runs one program and watches it. This is the only place that forks a worker.
+// Runs one program and watches it. The one supervisor of programs that write a dump, in the image
+// and in the real root.
 #pragma once
 
 #include <array>
@@ -66,6 +67,13 @@ class ProgressWatch {
   std::uint64_t timeout_ms_;
   std::uint64_t size_ = 0;
 };
+
+// Waits for `count` processes of one pipeline, which it sets to 0 as they end. The result is that
+// of the first one that failed. When `grows` has not grown for `stall_timeout` seconds all are
+// killed, and after some seconds given up: a process in uninterruptible sleep does not die of
+// SIGKILL. SIGCHLD must be blocked.
+ChildResult supervise(int* pids, std::size_t count, const char* grows, std::uint32_t stall_timeout,
+                      Ticker& ticker);
 
 // SIGCHLD must be blocked in the caller. The child gets stdin /dev/null, our stdout and stderr, a
 // small fixed environment, and is the first the OOM killer takes.

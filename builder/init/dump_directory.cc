@@ -45,6 +45,14 @@ int sync_path(const char* path, int flags) {
   return fd.valid() && ::fsync(fd.get()) == 0 ? 0 : errno;
 }
 
+int write_text(const char* path, int flags, std::string_view text) {
+  const kd::Fd fd(::open(path, flags | O_WRONLY | O_CLOEXEC, 0644));
+  if (!fd.valid()) return errno;
+  const auto written = ::write(fd.get(), text.data(), text.size());
+  if (written < 0) return errno;
+  return static_cast<std::size_t>(written) == text.size() ? 0 : ENOSPC;
+}
+
 // Anybody may make a directory in a world-writable /var/crash, and give it any name.
 bool is_own_directory(int parent, const char* name) {
   struct stat info {};
@@ -98,14 +106,16 @@ int write_file_atomically(std::string_view directory, std::string_view name,
                           std::string_view text) {
   const Text<64> temporary(".", name, ".new");
   const Path path(directory, "/", temporary.view());
-  {
-    const kd::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd.valid()) return errno;
-    const auto written = ::write(fd.get(), text.data(), text.size());
-    if (written < 0) return errno;
-    if (static_cast<std::size_t>(written) != text.size()) return ENOSPC;
-  }
-  return publish_file(directory, temporary.view(), name);
+  int error = write_text(path.c_str(), O_CREAT | O_TRUNC, text);
+  if (!error) error = publish_file(directory, temporary.view(), name);
+  if (error) ::unlink(path.c_str());
+  return error;
+}
+
+int overwrite_file(std::string_view directory, std::string_view name, std::string_view text) {
+  const Path path(directory, "/", name);
+  const int error = write_text(path.c_str(), 0, text);
+  return error ? error : sync_path(path.c_str(), 0);
 }
 
 std::uint64_t size_of(const char* path) {

@@ -13,6 +13,8 @@
 namespace kdinit {
 
 inline constexpr std::string_view kReportName = "kdump-report.json";
+// A dump that is being written, and what is left of one that could not be.
+inline constexpr std::string_view kIncompleteDump = "dump-incomplete";
 
 // local time as YYYYMMDDHHMM; `time_zone` is a POSIX TZ string, empty means UTC.
 void put_stamp(std::time_t now, std::string_view time_zone, TextBuffer& out);
@@ -31,6 +33,10 @@ int publish_file(std::string_view directory, std::string_view from, std::string_
 
 // Writes `text` to `directory`/`name` so that the old or the new file is there at any time.
 int write_file_atomically(std::string_view directory, std::string_view name, std::string_view text);
+
+// Writes over the beginning of a file, for a full disk: it takes no new block where the file was as
+// long before.
+int overwrite_file(std::string_view directory, std::string_view name, std::string_view text);
 
 // Size in bytes; 0 when there is none.
 std::uint64_t size_of(const char* path);

@@ -67,17 +67,12 @@ void Guard::watch(const GuardPlaces& places) const {
     const std::uint64_t now = boot_time_ms();
     if (limit > 0 && now > last && now - last > limit) break;
   }
-  // The log of the kernel waits for no reader: a console that takes nothing costs 10 ms for each
+  // Not reboot(2) first: device_shutdown() waits for the driver that init waits for. The log of the
+  // kernel waits for no reader: a console that takes nothing costs 10 ms for each
   // character (wait_for_lsr() in 8250_port.c).
   write_text(log.get(), "kdump: init hangs in the kernel, restarting the machine\n");
   write_text(sysrq.get(), kEmergencyRestart);
   if (places.restart) places.restart();
-  end_machine(FinalAction::kReboot);
-}
-
-void restart_at_once() {
-  const kd::Fd sysrq(::open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
-  write_text(sysrq.get(), kEmergencyRestart);
   end_machine(FinalAction::kReboot);
 }
 

@@ -44,8 +44,4 @@ class Guard {
   volatile Shared* shared_ = nullptr;  // memory of both processes
 };
 
-// Restarts the machine without asking any driver: emergency_restart() of the kernel by sysrq, then
-// reboot(2) where the kernel has no sysrq.
-[[noreturn]] void restart_at_once();
-
 }  // namespace kdinit

@@ -159,14 +159,17 @@ bool asks_for_writable_root(std::string_view command_line) {
 
 bool root_is_wanted(const InitConfig& config, const Report& report, System& system) {
   if (config.capture == CaptureMode::kRootfs) return true;
-  const bool nothing_to_save = report.failed_step == "vmcore";
+  const bool nothing_to_save = report.failed_step() == "vmcore";
   if (report.result != Result::kFailed || nothing_to_save) return false;
   if (config.root.uuid.empty()) {
     say(system, kStep, "the image knows no root file system that could try again");
     return false;
   }
-  if (!report.target_mounted && same(config.root, config.target)) {
-    say(system, kStep, "the root is the target that could not be mounted, it cannot try again");
+  const bool usable = report.target_mounted && !report.target_stalled;
+  if (!usable && same(config.root, config.target)) {
+    say(system, kStep, "the root is the target that ",
+        report.target_stalled ? "does not answer" : "could not be mounted",
+        ", it cannot try again");
     return false;
   }
   say(system, kStep, "nothing was saved, the root file system tries again");

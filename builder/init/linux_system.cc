@@ -66,11 +66,9 @@ void LinuxSystem::print(std::string_view text) {
   console_.print(text);
 }
 
-void LinuxSystem::end(FinalAction action, bool at_once) {
+void LinuxSystem::end(FinalAction action) {
   if (action != FinalAction::kReboot) {
     guard_.stop();  // a machine that hangs on its way to a halt is to stay down
-  } else if (at_once) {
-    restart_at_once();
   } else {
     guard_.set_timeout(kMaxRestartSeconds);
     guard_.touch();

@@ -15,9 +15,8 @@ class LinuxSystem final : public RootSystem {
   int start_guard(std::uint32_t timeout_seconds) { return guard_.start(timeout_seconds); }
   void set_stall_timeout(std::uint32_t seconds) { guard_.set_timeout(seconds); }
   void stop_guard() { guard_.stop(); }
-  // The guard ends a restart that waits for a driver. `at_once` does not even try, because of a
-  // disk that does not answer.
-  [[noreturn]] void end(FinalAction action, bool at_once);
+  // The guard ends a restart that waits for a driver.
+  [[noreturn]] void end(FinalAction action);
 
   void tick() override;
   std::uint64_t now_ms() override;

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -28,6 +29,7 @@ void __throw_out_of_range_fmt(const char*, ...) { ::abort(); }
 
 namespace {
 
+constexpr std::uint32_t kLastSyncSeconds = 60;
 constinit kdinit::LinuxSystem machine;
 constinit char config_text[kdinit::kMaxConfigBytes + 1];
 
@@ -150,6 +152,10 @@ int main() {
     action = action_after(config, report.result);
   }
   say(machine, "end", name_of(action));
+  // Perhaps it was not the disk that did not answer; if it was, the guard ends this.
+  if (report.target_stalled && config.stall_timeout > 0) {
+    machine.set_stall_timeout(std::min(config.stall_timeout, kLastSyncSeconds));
+  }
   ::sync();
-  machine.end(action, false);
+  machine.end(action);
 }

@@ -23,6 +23,16 @@ void put_step(const StepRecord& step, TextBuffer& out) {
   out.put('}');
 }
 
+void put_failures(const Report& report, TextBuffer& out) {
+  out.put(", \"failures\": [");
+  for (std::size_t i = 0; i < report.failure_count; ++i) {
+    out.put(i ? ", " : "", "{\"step\": ").put_json(report.failures[i].step);
+    put_text(out, "error", report.failures[i].error.view());
+    out.put('}');
+  }
+  out.put(']');
+}
+
 void put_memory(const Report& report, TextBuffer& out) {
   out.put(", \"memory\": {\"total_kib\": ", report.at_start.total);
   put_number(out, "map_kib", report.ram_bytes / 1024);
@@ -45,6 +55,10 @@ std::string_view name_of(Result result) {
       return "saved";
     case Result::kSavedWithRetry:
       return "saved-with-retry";
+    case Result::kSavedRaw:
+      return "saved-raw";
+    case Result::kIncomplete:
+      return "incomplete";
     case Result::kDmesgOnly:
       return "dmesg-only";
     case Result::kFailed:
@@ -66,6 +80,11 @@ std::string_view profile_of(std::string_view command_line) {
   return "tuned";
 }
 
+bool is_saved(Result result) {
+  return result == Result::kSaved || result == Result::kSavedWithRetry ||
+         result == Result::kSavedRaw;
+}
+
 void put_report(const Report& report, TextBuffer& out) {
   out.put("{\"version\": ", kReportVersion);
   put_text(out, "tool", KD_VERSION);
@@ -73,11 +92,13 @@ void put_report(const Report& report, TextBuffer& out) {
   put_text(out, "image_kernel", report.image_kernel);
   put_text(out, "profile", report.profile);
   put_text(out, "result", name_of(report.result));
-  put_text(out, "failed_step", report.failed_step);
-  put_text(out, "error", report.error.view());
+  put_text(out, "failed_step", report.failed_step());
+  put_text(out, "error", report.failures[0].error.view());
+  put_failures(report, out);
   put_text(out, "stamp", report.stamp.view());
   put_text(out, "dump_file", report.dump_file.view());
   put_number(out, "dump_bytes", report.dump_bytes);
+  put_number(out, "incomplete_bytes", report.incomplete_bytes);
   out.put(", \"dmesg_saved\": ", report.dmesg_saved ? "true" : "false");
   put_number(out, "vmcore_bytes", report.vmcore_bytes);
   put_number(out, "target_free_bytes", report.free_bytes);

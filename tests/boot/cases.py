@@ -53,8 +53,8 @@ class Case:
         return self.kernel or MACHINES[self.machine].kernel
 
 
-def dmesg_only(because):
-    return lambda crash: judge.dmesg_only(crash, because)
+def incomplete(because):
+    return lambda crash: judge.incomplete(crash, because)
 
 
 def no_target(*because):
@@ -89,7 +89,7 @@ CASES = {case.name: case for case in (
          sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
          kernel="trixie-backports-cloud", sysroot=userland.sysroot),
-    Case("target-full", "qemu-virtio-ext4", dmesg_only("the target is full"),
+    Case("target-full", "qemu-virtio-ext4", incomplete("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(
         f"no device with ext4 {uuid(4)}", "the root is the target that could not be mounted"),

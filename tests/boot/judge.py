@@ -101,19 +101,27 @@ def kept_whole(crash, result):
     return problems
 
 
-def dmesg_only(crash, because):
-    """No dump, and nothing that could be taken for one; the log is kept and the reason named."""
+def incomplete(crash, because):
+    """The target is full: what was written and the log are kept, and the reason is named."""
     folder, stamp, problems = run_directory(crash)
     problems += ended(crash)
     if folder is None:
         return problems
-    problems += names(folder, [f"dmesg.{stamp}", REPORT])
+    problems += names(folder, ["dump-incomplete", f"dmesg.{stamp}", REPORT])
+    if problems:
+        return problems
     problems += dmesg_file(folder, stamp)
-    if (folder / REPORT).exists():
-        report, more = load_report((folder / REPORT).read_text(), "dmesg-only")
-        problems += more
-        if report.get("failed_step") != "dump":
-            problems.append(f"{REPORT} blames the step {report.get('failed_step')!r}")
+    report, more = load_report((folder / REPORT).read_text(), "incomplete")
+    problems += more
+    if report.get("failed_step") != "dump":
+        problems.append(f"{REPORT} blames the step {report.get('failed_step')!r}")
+    dump = folder / "dump-incomplete"
+    if report.get("incomplete_bytes") != dump.stat().st_size:
+        problems.append(f"{REPORT} says {report.get('incomplete_bytes')} bytes of incomplete dump, "
+                        f"there are {dump.stat().st_size}")
+    problems += vmcore.incomplete_problems(dump)
+    if after_panic(crash).count("makedumpfile -") > 1:
+        problems.append("makedumpfile was started again on a full target")
     return problems + console(crash, because)
 
 

@@ -69,7 +69,8 @@ def run(case, builder):
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0
-    print(f"{case.name}: Linux {kernel.version}, crashkernel={crashkernel}, {image.report['variant']} image of "
+    print(f"{case.name}: Linux {kernel.version}, crashkernel={crashkernel}, "
+          f"{image.report['variant']} image of "
           f"{image.report['image_bytes']} B, panic to restart {seconds:.1f} s")
     if problems:
         print("\n".join(f"FAILED: {problem}" for problem in problems))

@@ -34,6 +34,24 @@ def problem(path):
     return None if end <= size else f"the last page ends at {end}, the file at {size}"
 
 
+def incomplete_problems(path):
+    """What keeps crash(8) from opening it as an incomplete dump, which it does by this mark."""
+    with open(path, "rb") as file:
+        header = file.read(HEADER.size)
+        if len(header) < HEADER.size or not header.startswith(SIGNATURE):
+            return [f"{path.name} has no header of makedumpfile"]
+        _, _, _, _, _, status, block, sub_blocks, bitmap_blocks, _ = HEADER.unpack(header)
+        file.seek((1 + sub_blocks + bitmap_blocks) * block)
+        first = file.read(PAGE.size)
+    problems = [] if status & COMPRESSED_INCOMPLETE else [f"{path.name} is not marked incomplete"]
+    if len(first) < PAGE.size:
+        return problems + [f"{path.name} ends before its pages"]
+    offset, length, _, _ = PAGE.unpack(first)
+    if not 0 < offset + length <= path.stat().st_size:
+        problems.append(f"not even the first page of {path.name} is there")
+    return problems
+
+
 def dmesg(path, folder):
     """The kernel log inside the dump, as makedumpfile reads it."""
     out = folder / "dmesg-from-dump"

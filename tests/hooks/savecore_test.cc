@@ -89,13 +89,17 @@ TEST_F(Savecore, FailedCompressorIsAFailedDump) {
   EXPECT_THAT(files(), Not(Contains(Key("dump.STAMP.xz"))));
 }
 
-TEST_F(Savecore, CompressorThatStallsIsEndedAndAllIsCopied) {
+TEST_F(Savecore, DumpThatStallsIsEndedAndNothingMoreIsWritten) {
   config.compression = "xz";
   places.stall_timeout = 1;
-  install("xz", "exec sleep 1000");
-  ASSERT_TRUE(save().has_value());
-  EXPECT_THAT(files(), Contains(Key("vmcore.STAMP")));
-  EXPECT_THAT(files().at("kdump-report.json"), HasSubstr("was ended: no progress any more"));
+  install("xz", "echo begun; exec sleep 1000");
+  const Result<void> saved = save();
+  ASSERT_FALSE(saved.has_value());
+  EXPECT_THAT(saved.error().message, HasSubstr("was ended: no progress any more"));
+  EXPECT_EQ(files().at("dump-incomplete"), "begun\n");
+  EXPECT_THAT(files(), Not(Contains(Key("vmcore.STAMP"))));
+  EXPECT_THAT(files().at("kdump-report.json"), HasSubstr("\"unfinished\""));
+  EXPECT_THAT(machine.said, HasSubstr("/dump-incomplete has what was written until then"));
 }
 
 TEST_F(Savecore, CopyThatStallsIsEnded) {
@@ -106,6 +110,25 @@ TEST_F(Savecore, CopyThatStallsIsEnded) {
   ASSERT_FALSE(saved.has_value());
   EXPECT_THAT(machine.said, HasSubstr("was ended: no progress any more"));
   EXPECT_THAT(files(), Not(Contains(Key("vmcore.STAMP"))));
+}
+
+TEST_F(Savecore, RawCopyIsASavedCrashAndEndsInRetention) {
+  machine.root.write("var/crash/202001010000/dump.202001010000", "x");
+  config.num_dumps = 1;
+  install("makedumpfile", "exit 1");
+  ASSERT_TRUE(save().has_value());
+  const std::string report = files().at("kdump-report.json");
+  EXPECT_THAT(report, HasSubstr("\"result\": \"saved-raw\""));
+  EXPECT_THAT(report, HasSubstr("\"dump_file\": \"vmcore."));
+  EXPECT_THAT(report, HasSubstr("makedumpfile ended with exit code 1")) << "the reason is kept";
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202001010000")));
+}
+
+TEST_F(Savecore, FailedRawCopyIsInTheReportAsWell) {
+  install("makedumpfile", "exit 1");
+  install("cat", "exit 5");
+  EXPECT_FALSE(save().has_value());
+  EXPECT_THAT(files().at("kdump-report.json"), HasSubstr("{\"step\": \"raw copy\", \"error\": "));
 }
 
 TEST_F(Savecore, SecondTryNeedsLessMemory) {

@@ -78,6 +78,10 @@ class FakeSystem final : public System {
     }
     if (on_run) on_run(output);
     if (output_appears) std::ofstream(output) << "line 1\nline 2\n";
+    if (!outputs.empty() && output.ends_with("dump-incomplete")) {
+      std::ofstream(output) << outputs.front();
+      outputs.erase(outputs.begin());
+    }
     if (report_is_blocked) {
       std::filesystem::create_directories(output.substr(0, output.rfind('/')) +
                                           "/kdump-report.json");
@@ -89,7 +93,10 @@ class FakeSystem final : public System {
     bytes = free;
     return 0;
   }
-  bool is_full(const char*) override { return full; }
+  bool is_full(const char*) override {
+    ++full_asked;
+    return full;
+  }
 
   std::string console;
   std::vector<std::string> sysctls, modules, mounts, commands;
@@ -104,9 +111,11 @@ class FakeSystem final : public System {
   std::vector<ChildResult> dump_results;  // one for each run; success once they are used up
   std::function<void(const std::string& output)> on_run;  // before the output appears
   bool output_appears = true;
-  bool report_is_blocked = false;  // by a directory of its name
+  std::vector<std::string> outputs;  // of the dumps; the usual one once they are used up
+  bool report_is_blocked = false;    // by a directory of its name
   std::uint64_t free = std::uint64_t{1} << 40;
   bool full = false;
+  int full_asked = 0;
 
  private:
   const TemporaryDirectory& root_;
@@ -156,6 +165,7 @@ class CaptureTest : public ::testing::Test {
   FakeSystem system{root};
   InitConfig config;
   Report report;
+  nlohmann::json before_stall;
 };
 
 TEST_F(CaptureTest, SavesLogThenDumpAndLeavesNoTemporaryFile) {
@@ -196,7 +206,7 @@ TEST_F(CaptureTest, SysctlsAreWrittenAndFailuresIgnored) {
                           "/proc/sys/net/ipv4/conf/eth0.1/forwarding=0",
                           "/proc/sys/net/ipv4/conf/eth0.1/forwarding=0"));
   EXPECT_EQ(report.result, Result::kSaved);
-  EXPECT_EQ(report.failed_step, "");
+  EXPECT_EQ(report.failed_step(), "");
 }
 
 TEST_F(CaptureTest, FailedModuleIsNamedAndTheOthersAreLoaded) {
@@ -215,7 +225,7 @@ TEST_F(CaptureTest, WithoutVmcoreNothingIsMounted) {
   std::filesystem::remove(root.path("vmcore"));
   run();
   EXPECT_EQ(report.result, Result::kFailed);
-  EXPECT_EQ(report.failed_step, "vmcore");
+  EXPECT_EQ(report.failed_step(), "vmcore");
   EXPECT_THAT(system.mounts, IsEmpty());
   EXPECT_THAT(system.commands, IsEmpty());
   EXPECT_EQ(action_after(config, report.result), FinalAction::kHalt);
@@ -225,7 +235,7 @@ TEST_F(CaptureTest, MissingTargetListsWhatWasSeenAndShowsTheLog) {
   system.devices.clear();
   run();
   EXPECT_EQ(report.result, Result::kFailed);
-  EXPECT_EQ(report.failed_step, "target");
+  EXPECT_EQ(report.failed_step(), "target");
   EXPECT_THAT(system.console, HasSubstr("block devices seen: sda -, sdb xfs 1234\n"));
   EXPECT_THAT(system.console, HasSubstr("\nline 1\nline 2\n"));
   EXPECT_THAT(system.console, HasSubstr("\"result\": \"failed\""));
@@ -249,9 +259,9 @@ TEST_F(CaptureTest, FailedMountGivesTheReasonAndShowsTheLog) {
         std::pair{EUCLEAN, "run fsck"}, std::pair{ENODEV, "module of the file system"}}) {
     system.mount_errors["/dev/sda1"] = error;
     system.console.clear();
-    report.failed_step = {};
+    report.failure_count = 0;
     run();
-    EXPECT_EQ(report.failed_step, "mount");
+    EXPECT_EQ(report.failures[report.failure_count - 1].step, "mount");
     EXPECT_EQ(report.result, Result::kFailed);
     EXPECT_THAT(system.console, HasSubstr(hint));
     EXPECT_THAT(system.console, HasSubstr("line 2"));
@@ -262,7 +272,7 @@ TEST_F(CaptureTest, FailedMountGivesTheReasonAndShowsTheLog) {
 TEST_F(CaptureTest, DirectoryThatCannotBeCreatedShowsTheLogAndUnmounts) {
   root.write("target/var", "a file where a directory has to be");
   run();
-  EXPECT_EQ(report.failed_step, "directory");
+  EXPECT_EQ(report.failed_step(), "directory");
   EXPECT_EQ(report.result, Result::kFailed);
   EXPECT_THAT(system.console, HasSubstr("cannot create /var/crash/202401020304: Not a directory"));
   EXPECT_THAT(system.console, HasSubstr("line 2"));
@@ -315,15 +325,77 @@ TEST_F(CaptureTest, FailedDumpIsTriedOnceMoreWithTheRetryArguments) {
   EXPECT_EQ(action_after(config, report.result), FinalAction::kPoweroff);
 }
 
-TEST_F(CaptureTest, TwoFailedDumpsLeaveTheLog) {
+TEST_F(CaptureTest, TwoFailedDumpsThatWroteNothingLeaveTheLog) {
   system.dump_results = {exit_code(1), exit_code(1)};
+  system.outputs = {"", ""};
   run();
   EXPECT_EQ(report.result, Result::kDmesgOnly);
   EXPECT_TRUE(std::filesystem::exists(root.path(in_run("dmesg.202401020304"))));
-  EXPECT_FALSE(std::filesystem::exists(root.path(in_run("dump-incomplete"))));
   EXPECT_FALSE(std::filesystem::exists(root.path(in_run("dump.202401020304"))));
   EXPECT_EQ(saved_report()["result"], "dmesg-only");
   EXPECT_EQ(action_after(config, report.result), FinalAction::kHalt);
+}
+
+TEST_F(CaptureTest, EveryFailureIsInTheReport) {
+  system.dmesg_result = exit_code(2);
+  system.dump_results = {exit_code(3), exit_code(4)};
+  run();
+  const nlohmann::json failures = saved_report()["failures"];
+  ASSERT_EQ(failures.size(), 3u);
+  EXPECT_EQ(failures[0]["step"], "dmesg");
+  EXPECT_EQ(failures[1]["error"], "makedumpfile ended with exit code 3");
+  EXPECT_EQ(failures[2]["error"], "makedumpfile ended with exit code 4");
+}
+
+TEST_F(CaptureTest, WhatAFailedDumpHasWrittenIsKept) {
+  system.dump_results = {exit_code(1), exit_code(1)};
+  system.outputs = {"pages of the first", "pages"};
+  run();
+  EXPECT_EQ(report.result, Result::kIncomplete);
+  EXPECT_THAT(names_in_run(),
+              UnorderedElementsAre("dmesg.202401020304", "dump-incomplete", "kdump-report.json"));
+  EXPECT_EQ(root.read(in_run("dump-incomplete")), "pages of the first") << "the larger of both";
+  EXPECT_EQ(saved_report()["incomplete_bytes"], 18);
+  EXPECT_EQ(saved_report()["dump_file"], "");
+  EXPECT_EQ(action_after(config, report.result), FinalAction::kHalt);
+}
+
+TEST_F(CaptureTest, SecondTryThatSavesLeavesNothingOfTheFirst) {
+  system.dump_results = {exit_code(1)};
+  system.outputs = {"pages of the first", "whole"};
+  run();
+  EXPECT_EQ(report.result, Result::kSavedWithRetry);
+  EXPECT_THAT(names_in_run(),
+              UnorderedElementsAre("dmesg.202401020304", "dump.202401020304", "kdump-report.json"));
+  EXPECT_EQ(root.read(in_run("dump.202401020304")), "whole");
+}
+
+TEST_F(CaptureTest, DiskThatStallsIsNotWrittenToAnyMore) {
+  ChildResult stalled;
+  stalled.stalled = true;
+  stalled.signal = 9;
+  system.dump_results = {stalled};
+  system.on_run = [this](const std::string& output) {
+    if (output.ends_with("dump-incomplete")) before_stall = saved_report();
+  };
+  run();
+  EXPECT_THAT(system.commands, SizeIs(2)) << "no second try";
+  EXPECT_EQ(system.full_asked, 0) << "it would write to the disk";
+  EXPECT_EQ(saved_report(), before_stall);
+  EXPECT_EQ(system.unmounts, 0) << "it would wait for the disk";
+  EXPECT_EQ(root.read(in_run("dump-incomplete")), "line 1\nline 2\n");
+  EXPECT_EQ(report.result, Result::kIncomplete);
+  EXPECT_THAT(system.console, HasSubstr("does not answer, here is kdump-report.json"));
+  EXPECT_THAT(system.console, HasSubstr("\"result\": \"incomplete\""));
+}
+
+TEST_F(CaptureTest, DiskThatStallsWithTheLogGetsNoDump) {
+  system.dmesg_result.stalled = true;
+  run();
+  EXPECT_THAT(system.commands, SizeIs(1));
+  EXPECT_TRUE(std::filesystem::exists(root.path(in_run("dmesg-incomplete"))));
+  EXPECT_EQ(report.result, Result::kFailed);
+  EXPECT_EQ(system.unmounts, 0);
 }
 
 TEST_F(CaptureTest, WithoutRetryArgumentsThereIsNoRetry) {
@@ -331,11 +403,12 @@ TEST_F(CaptureTest, WithoutRetryArgumentsThereIsNoRetry) {
   system.dump_results = {exit_code(1)};
   run();
   EXPECT_THAT(system.commands, SizeIs(2));
-  EXPECT_EQ(report.result, Result::kDmesgOnly);
+  EXPECT_EQ(report.result, Result::kIncomplete);
 }
 
 TEST_F(CaptureTest, NothingSavedIsFailed) {
   system.dmesg_result = exit_code(1);
+  system.outputs = {"", ""};
   system.dump_results = {exit_code(1), exit_code(1)};
   run();
   EXPECT_EQ(report.result, Result::kFailed);
@@ -344,6 +417,7 @@ TEST_F(CaptureTest, NothingSavedIsFailed) {
 
 TEST_F(CaptureTest, UnwantedLogIsSavedAfterAllWhenTheDumpFails) {
   config.skip_dmesg = true;
+  system.outputs = {"", ""};
   system.dump_results = {exit_code(1), exit_code(1)};
   run();
   ASSERT_THAT(system.commands, SizeIs(3));
@@ -363,10 +437,39 @@ TEST_F(CaptureTest, FullTargetIsSaidBeforeAndAfter) {
   system.free = 4096;
   system.full = true;
   root.write("vmcore", std::string(100000, 'v'));
-  system.dump_results = {exit_code(1), exit_code(1)};
+  system.dump_results = {exit_code(1)};
   run();
   EXPECT_THAT(system.console, HasSubstr("WARNING: less than a tenth"));
-  EXPECT_THAT(system.console, HasSubstr("the target is full"));
+  EXPECT_THAT(saved_report()["error"].get<std::string>(), HasSubstr("the target is full"));
+}
+
+TEST_F(CaptureTest, DumpThatFillsTheTargetIsKeptWithoutALargerTry) {
+  system.full = true;
+  system.dump_results = {exit_code(1)};
+  run();
+  EXPECT_THAT(system.commands, SizeIs(2));
+  EXPECT_EQ(report.result, Result::kIncomplete);
+  EXPECT_EQ(root.read(in_run("dump-incomplete")), "line 1\nline 2\n");
+}
+
+TEST_F(CaptureTest, FirstReportHasRoomForTheLast) {
+  std::uint64_t first = 0;
+  system.on_run = [&](const std::string& output) {
+    if (output.ends_with("dump-incomplete")) first = root.read(in_run("kdump-report.json")).size();
+  };
+  run();
+  EXPECT_GE(first, kMaxReportBytes - 1) << "so that a full disk can take it";
+  EXPECT_LT(root.read(in_run("kdump-report.json")).size(), kMaxReportBytes / 2);
+}
+
+TEST_F(CaptureTest, DumpThatCannotBePublishedIsKept) {
+  system.on_run = [this](const std::string&) {
+    std::filesystem::create_directories(root.path(in_run("dump.202401020304/in-the-way")));
+  };
+  run();
+  EXPECT_EQ(report.result, Result::kIncomplete);
+  EXPECT_EQ(root.read(in_run("dump-incomplete")), "line 1\nline 2\n");
+  EXPECT_THAT(system.commands, SizeIs(2)) << "a disk that fails to sync gets no second dump";
 }
 
 TEST_F(CaptureTest, DumpThatCannotBePublishedIsAFailedDump) {
@@ -426,7 +529,7 @@ TEST_F(CaptureTest, FailedUnmountKeepsTheResult) {
   system.unmount_error = EBUSY;
   run();
   EXPECT_EQ(report.result, Result::kSaved);
-  EXPECT_EQ(report.failed_step, "unmount");
+  EXPECT_EQ(report.failed_step(), "unmount");
   EXPECT_THAT(system.console, HasSubstr("cannot unmount cleanly"));
 }
 
@@ -442,7 +545,7 @@ TEST_F(CaptureTest, FailedUnpackingIsNamedAndTheRestIsTried) {
   config.packed.push("/bin/makedumpfile.xz");
   system.unpack_error = EBADMSG;
   run();
-  EXPECT_EQ(report.failed_step, "unpack");
+  EXPECT_EQ(report.failed_step(), "unpack");
   EXPECT_THAT(system.console, HasSubstr("/bin/makedumpfile.xz"));
   EXPECT_THAT(system.commands, SizeIs(2));
 }

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <string>
+#include <tuple>
 
 #include "tests/base/temporary_directory.h"
 
@@ -101,6 +103,37 @@ TEST_F(Child, WithoutGrowthItIsEnded) {
   EXPECT_TRUE(result.stalled);
   EXPECT_EQ(text_of(result), "was ended: no progress any more");
   EXPECT_GT(ticker.ticks, 0);
+}
+
+// /bin/sh with `script`, as a part of a pipeline that supervise() waits for.
+pid_t start(const std::string& script) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+    ::_exit(127);
+  }
+  return pid;
+}
+
+TEST_F(Child, FailureOfAnyPartOfAPipelineIsSeen) {
+  for (const auto& [first, second, code] :
+       {std::tuple{"exit 3", "exit 0", 3}, std::tuple{"exit 0", "sleep 0.3; exit 4", 4},
+        std::tuple{"sleep 1; exit 5", "exit 6", 6}}) {
+    pid_t pids[] = {start(first), start(second)};
+    const ChildResult result = supervise(pids, 2, "", 0, ticker);
+    EXPECT_EQ(result.exit_code, code) << "the first that failed is the cause";
+    EXPECT_EQ(pids[0] + pids[1], 0) << "both have ended";
+  }
+}
+
+TEST_F(Child, StalledPipelineIsEndedInAllItsParts) {
+  const TemporaryDirectory root;
+  pid_t pids[] = {start("exec sleep 1000"), start("exit 0"), start("exec sleep 1000")};
+  const pid_t first = pids[0], last = pids[2];
+  const ChildResult result = supervise(pids, 3, root.path("file").c_str(), 1, ticker);
+  EXPECT_TRUE(result.stalled);
+  EXPECT_EQ(result.signal, SIGKILL);
+  for (const pid_t pid : {first, last}) EXPECT_EQ(::kill(pid, 0), -1) << pid;
 }
 
 TEST(ProgressWatch, CountsFromTheLastGrowth) {

@@ -42,7 +42,7 @@ class ConsoleTest : public ::testing::Test {
   }
   void fill() {
     const std::string block(512, 'x');
-    while (write_within(write_end.get(), block, 0)) {
+    while (write_within(write_end.get(), block, 100)) {
     }
   }
   [[nodiscard]] std::string logged() const { return root.read("kmsg"); }

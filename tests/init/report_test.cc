@@ -23,8 +23,8 @@ TEST(Report, GivesFiguresInTheUnitsOfTheirNames) {
   report.kernel = "6.1.0";
   report.profile = "tuned";
   report.result = Result::kSavedWithRetry;
-  report.failed_step = "dump";
-  report.error.put("makedumpfile ended with exit code 1");
+  report.add_failure("dump", "makedumpfile ended with exit code 1");
+  report.add_failure("retention", "cannot delete");
   report.stamp.put("202401020304");
   report.dump_file.put("dump.202401020304");
   report.dump_bytes = 123456789012;
@@ -43,6 +43,9 @@ TEST(Report, GivesFiguresInTheUnitsOfTheirNames) {
   EXPECT_EQ(json["profile"], "tuned");
   EXPECT_EQ(json["failed_step"], "dump");
   EXPECT_EQ(json["error"], "makedumpfile ended with exit code 1");
+  ASSERT_EQ(json["failures"].size(), 2u);
+  EXPECT_EQ(json["failures"][0], nlohmann::json({{"step", "dump"}, {"error", json["error"]}}));
+  EXPECT_EQ(json["failures"][1]["step"], "retention");
   EXPECT_EQ(json["dump_file"], "dump.202401020304");
   EXPECT_EQ(json["dump_bytes"], 123456789012);
   EXPECT_EQ(json["dmesg_saved"], true);
@@ -59,7 +62,7 @@ TEST(Report, GivesFiguresInTheUnitsOfTheirNames) {
 
 TEST(Report, StaysValidJsonWithHostileText) {
   Report report;
-  report.error.put("quote \" backslash \\ newline \n byte \xff end");
+  report.add_failure("dump", "quote \" backslash \\ newline \n byte \xff end");
   EXPECT_EQ(json_of(report)["error"], "quote \" backslash \\ newline \n byte \u00ff end");
 }
 
@@ -67,7 +70,7 @@ TEST(Report, FitsItsBufferAtTheLargest) {
   const std::string longest(64, '\x01');  // six characters each in JSON
   Report report;
   report.kernel = report.image_kernel = longest;
-  report.error.put(std::string(199, '"'));
+  for (int i = 0; i < 100; ++i) report.add_failure("directory", std::string(1000, '"'));
   report.dump_file.put(longest);
   report.stamp.put(longest);
   report.step_count = std::size(report.steps);
@@ -80,13 +83,27 @@ TEST(Report, FitsItsBufferAtTheLargest) {
             .after = memory,
             .lowest = memory};
   }
-  EXPECT_EQ(json_of(report)["steps"].size(), std::size(report.steps));
+  const nlohmann::json json = json_of(report);
+  EXPECT_EQ(json["steps"].size(), std::size(report.steps));
+  EXPECT_EQ(json["failures"].size(), std::size(report.failures));
+}
+
+TEST(Report, OnlyAWholeDumpIsSaved) {
+  for (const Result result : {Result::kSaved, Result::kSavedWithRetry, Result::kSavedRaw}) {
+    EXPECT_TRUE(is_saved(result)) << name_of(result);
+  }
+  for (const Result result :
+       {Result::kUnfinished, Result::kIncomplete, Result::kDmesgOnly, Result::kFailed}) {
+    EXPECT_FALSE(is_saved(result)) << name_of(result);
+  }
 }
 
 TEST(Report, EveryResultHasItsOwnName) {
   EXPECT_EQ(name_of(Result::kUnfinished), "unfinished");
   EXPECT_EQ(name_of(Result::kSaved), "saved");
   EXPECT_EQ(name_of(Result::kSavedWithRetry), "saved-with-retry");
+  EXPECT_EQ(name_of(Result::kSavedRaw), "saved-raw");
+  EXPECT_EQ(name_of(Result::kIncomplete), "incomplete");
   EXPECT_EQ(name_of(Result::kDmesgOnly), "dmesg-only");
   EXPECT_EQ(name_of(Result::kFailed), "failed");
 }
