@@ -156,6 +156,18 @@ std::string find_block_device(const FileReader& reader, std::string_view number,
              : std::string();
 }
 
+std::vector<Watchdog> find_watchdogs(const FileReader& reader) {
+  const std::string directory = "/sys/class/watchdog";
+  std::vector<Watchdog> found;
+  for (const std::string& name : names_in(reader, directory)) {
+    const Result<std::string> path = reader.resolve(fmt::format("{}/{}", directory, name));
+    if (!path || path->starts_with("/sys/devices/virtual/")) continue;
+    append_chain(reader, *path, found.emplace_back(Watchdog{.name = name, .chain = {}}).chain);
+  }
+  std::ranges::sort(found, {}, &Watchdog::name);
+  return found;
+}
+
 void add_block_device(const FileReader& reader, const std::string& name, DeviceMap& devices) {
   for (std::vector<std::string> wanted{name}; !wanted.empty();) {
     const std::string next = std::move(wanted.back());

@@ -26,6 +26,9 @@ std::string find_block_device(const FileReader& reader, std::string_view number,
 // Adds the device and everything below it. A device that sysfs does not know is left out.
 void add_block_device(const FileReader& reader, const std::string& name, DeviceMap& devices);
 
+// /sys/class/watchdog without those that are software and die with the kernel (softdog).
+std::vector<Watchdog> find_watchdogs(const FileReader& reader);
+
 // What the kernel tells of the mounted btrfs that `device` belongs to; nothing for others.
 struct BtrfsFacts {
   std::string uuid;

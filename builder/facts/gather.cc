@@ -176,6 +176,7 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   }
   for (auto& [name, device] : devices) facts.devices.push_back(std::move(device));
 
+  facts.watchdogs = find_watchdogs(reader);
   facts.reservation = read_reservation(reader);
   facts.ram =
       parse_ram(reader.read("/proc/iomem").value_or(""), reader.read("/proc/meminfo").value_or(""));

@@ -42,6 +42,14 @@ struct BlockDevice {
   bool operator==(const BlockDevice&) const = default;
 };
 
+// A hardware watchdog with a driver. Whether it is armed is not recorded: a daemon of the machine
+// may arm it after the image was built.
+struct Watchdog {
+  std::string name;            // "watchdog0"
+  std::vector<BusNode> chain;  // nearest first, as that of a disk
+  bool operator==(const Watchdog&) const = default;
+};
+
 // The mount that holds the dump directory (proc_pid_mountinfo(5)).
 struct DumpMount {
   std::string mount_point;
@@ -72,6 +80,7 @@ struct MachineFacts {
   std::optional<FstabEntry> fstab;      // the entry of dump_mount.mount_point
   std::optional<DumpMount> root_mount;  // "/" when it is not dump_mount
   std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
+  std::vector<Watchdog> watchdogs;   // by name; a record without this member has none
   std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none
   std::uint64_t ram = 0;             // bytes
   std::string command_line;          // /proc/cmdline without the newline

@@ -50,6 +50,12 @@ void visit(Visitor& v, Of<BlockDevice> auto& device) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Of<Watchdog> auto& watchdog) {
+  v("name", watchdog.name, Check::kName);
+  v("chain", watchdog.chain, Check::kText);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, Of<DumpMount> auto& mount) {
   v("mount_point", mount.mount_point, Check::kPath);
   v("root", mount.root, Check::kPath);
@@ -78,6 +84,7 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("fstab", machine.fstab, Check::kText);
   v("root_mount", machine.root_mount, Check::kText);
   v("devices", machine.devices, Check::kText);
+  v.unless_empty("watchdogs", machine.watchdogs, Check::kText);
   v("reservation", machine.reservation, Check::kText);
   v("ram", machine.ram, Check::kText);
   v("command_line", machine.command_line, Check::kText);
@@ -90,6 +97,10 @@ class Writer {
   template <typename T>
   void operator()(const char* name, const T& value, Check) {
     object[name] = write(value);
+  }
+  template <typename T>
+  void unless_empty(const char* name, const std::vector<T>& values, Check) {
+    if (!values.empty()) object[name] = write(values);
   }
   ordered_json object = ordered_json::object();
 
@@ -134,6 +145,11 @@ class Reader {
     if (found == object_.end()) return complain(path_ / name, "is missing");
     names_.insert(name);
     read(*found, path_ / name, value, check);
+  }
+
+  template <typename T>
+  void unless_empty(const char* name, std::vector<T>& values, Check check) {
+    if (object_.contains(name)) (*this)(name, values, check);
   }
 
   void refuse_other_members() {

@@ -15,13 +15,16 @@ enum class FinalAction;
 struct GuardPlaces {
   const char* sysrq = "/proc/sysrq-trigger";
   const char* log = "/dev/kmsg";
-  void (*restart)() = nullptr;  // after sysrq; nullptr: end_machine()
+  const char* watchdog = nullptr;  // "/dev/watchdog" without its number; nullptr: left alone
+  void (*restart)() = nullptr;     // after sysrq; nullptr: end_machine()
 };
 
 // A second process that restarts the machine when init no longer moves: a driver that never comes
 // back from its probe, a mount or fsync on a dead disk. Nothing inside init can end such a wait,
 // and a capture kernel that hangs keeps the machine down. Costs about 60 KiB of memory.
 // It never writes to the console, whose reader may be what hangs.
+// It also answers hardware watchdogs, which the crashed kernel may have armed, as long as init
+// moves. Once it does not, they reset the machine even where the guard cannot.
 class Guard {
  public:
   // Opens what it needs while that cannot hang. No guard when timeout_seconds is 0 or there is no
@@ -31,7 +34,8 @@ class Guard {
   void set_timeout(std::uint32_t timeout_seconds);
   // Init is alive. Cheap, and does nothing without a guard.
   void touch();
-  // Ends the guard: what comes after init must not be restarted.
+  // Ends the guard: what comes after init must not be restarted. Watchdogs are disarmed where
+  // their driver allows that (nowayout).
   void stop();
 
  private:

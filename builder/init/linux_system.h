@@ -12,7 +12,9 @@ namespace kdinit {
 // The real machine, with init as PID 1 and /proc mounted.
 class LinuxSystem final : public RootSystem {
  public:
-  int start_guard(std::uint32_t timeout_seconds) { return guard_.start(timeout_seconds); }
+  int start_guard(std::uint32_t timeout_seconds, const GuardPlaces& places = {}) {
+    return guard_.start(timeout_seconds, places);
+  }
   void set_stall_timeout(std::uint32_t seconds) { guard_.set_timeout(seconds); }
   void stop_guard() { guard_.stop(); }
   // The guard ends a restart that waits for a driver.

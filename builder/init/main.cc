@@ -135,7 +135,8 @@ int main() {
   open_console();
   protect_init();
   kdinit::InitConfig config;  // 20 KB, and not zero: it would lie in the file as a global
-  const int guard_error = machine.start_guard(config.stall_timeout);  // before the first line
+  const int guard_error = machine.start_guard(  // before the first line
+      config.stall_timeout, {.watchdog = "/dev/watchdog"});
 
   utsname kernel{};
   ::uname(&kernel);

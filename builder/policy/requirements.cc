@@ -96,11 +96,12 @@ Result<std::vector<const BlockDevice*>> plain_stack(const MachineFacts& machine,
 // module name the running kernel has for it; its modalias only stands in where the target kernel
 // has no such module, because an alias may also match drivers that were not bound (a SATA
 // controller in IDE mode matches three).
-void want_bus_modules(const BlockDevice& disk, std::vector<modsel::Wanted>& wanted) {
-  for (const BusNode& node : disk.chain) {
+void want_bus_modules(std::string_view device, const std::vector<BusNode>& chain,
+                      std::vector<modsel::Wanted>& wanted) {
+  for (const BusNode& node : chain) {
     const std::string reason =
         fmt::format("{} {} below {}", node.subsystem.empty() ? "device" : node.subsystem,
-                    node.path.substr(node.path.rfind('/') + 1), disk.name);
+                    node.path.substr(node.path.rfind('/') + 1), device);
     if (!node.module.empty()) {
       wanted.push_back(
           {.what = node.module, .otherwise = node.modalias, .options = {}, .reason = reason});
@@ -113,6 +114,17 @@ void want_bus_modules(const BlockDevice& disk, std::vector<modsel::Wanted>& want
                         .required = false});
     }
   }
+}
+
+// Armed, a watchdog resets the machine in the middle of the dump unless init answers it. Before the
+// disks, whose probes may take long; without its driver a dump is still likelier than not.
+void want_watchdogs(const MachineFacts& machine, std::vector<modsel::Wanted>& wanted) {
+  std::vector<modsel::Wanted> drivers;
+  for (const Watchdog& watchdog : machine.watchdogs) {
+    want_bus_modules(watchdog.name, watchdog.chain, drivers);
+  }
+  for (modsel::Wanted& driver : drivers) driver.required = false;
+  wanted.insert(wanted.begin(), drivers.begin(), drivers.end());
 }
 
 bool has_word(std::string_view list, std::string_view word) {
@@ -202,7 +214,7 @@ Result<std::vector<modsel::Wanted>> modules_for(const MachineFacts& machine, con
   KD_CHECK(check_file_system(place));
   KD_TRY(const std::vector<const BlockDevice*> stack, plain_stack(machine, place));
   std::vector<modsel::Wanted> wanted;
-  for (const BlockDevice* device : stack) want_bus_modules(*device, wanted);
+  for (const BlockDevice* device : stack) want_bus_modules(device->name, device->chain, wanted);
   wanted.push_back(
       {.what = place.mount.fs_type, .otherwise = {}, .options = {}, .reason = describe(place)});
   return wanted;
@@ -262,6 +274,7 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
                              root.error().message);
     }
   }
+  want_watchdogs(machine, result.modules.wanted);
   for (const ExtraModule& module : additions.modules) {
     result.modules.wanted.push_back({.what = module.name,
                                      .otherwise = {},

@@ -21,6 +21,18 @@ umount $target
 head -c 1 /dev/zero | dd of=$(device_of 4B44-0005) bs=1 seek=13 conv=notrunc || fail destroy
 target=/mnt0
 """
+# Armed and answered each second until the panic; makedumpfile takes longer than its 30 s.
+ARM = """
+load i6300esb
+watchdog -T 30 -t 1 /dev/watchdog0 || fail watchdog
+sleep 2
+grep -q active /sys/class/watchdog/watchdog0/state || fail "the watchdog is not armed"
+"""
+I6300ESB = ("-device", "i6300esb,addr=0x1e", "-action", "watchdog=reset")
+WATCHDOG = {"watchdogs": [{"name": "watchdog0", "chain": [
+    {"path": "devices/pci0000:00/0000:00:1e.0", "subsystem": "pci",
+     "modalias": "pci:v00008086d000025ABsv00001AF4sd00001100bc08sc80i00",
+     "driver": "i6300ESB timer", "module": "i6300esb"}]}]}
 PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
@@ -46,6 +58,7 @@ class Case:
     silent_disk: bool = False  # another disk, of the same driver, that answers until the panic
     unread_from: str | None = None  # nobody reads the console after this line
     devices: tuple = ()  # more arguments of QEMU
+    facts_too: dict | None = None  # members of the record that these add
     sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
 
     @property
@@ -106,5 +119,7 @@ CASES = {case.name: case for case in (
     # More text than pipe and driver hold, from the kernel, from init and from makedumpfile.
     Case("console-unread", "qemu-virtio-ext4", judge.saved_unseen, config=TALKATIVE,
          unread_from="kdump-init "),
+    Case("watchdog-armed", "qemu-virtio-ext4", judge.saved, prepare=ARM, devices=I6300ESB,
+         facts_too=WATCHDOG, sysroot=hungry.slow),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
 )}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A sysroot whose makedumpfile runs out of memory on its first try, see hog.c."""
+"""Sysroots whose makedumpfile does something before it starts: hog.c, slow.c."""
 
 import pathlib
 import shutil
@@ -9,6 +9,14 @@ import guest
 
 
 def sysroot(folder):
+    return with_library(folder, "hog")
+
+
+def slow(folder):
+    return with_library(folder, "slow")
+
+
+def with_library(folder, name):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "usr/bin").mkdir(parents=True)
     (folder / "bin").symlink_to("usr/bin")
@@ -18,8 +26,8 @@ def sysroot(folder):
         target = folder / library.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library, target)
-    hog = next(folder.glob("lib/*-linux-gnu")) / "libhog.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O0", "-o", hog,
-                    pathlib.Path(__file__).with_name("hog.c")], check=True)
-    subprocess.run(["patchelf", "--add-needed", "libhog.so", makedumpfile], check=True)
+    library = next(folder.glob("lib/*-linux-gnu")) / f"lib{name}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O0", "-o", library,
+                    pathlib.Path(__file__).with_name(f"{name}.c")], check=True)
+    subprocess.run(["patchelf", "--add-needed", library.name, makedumpfile], check=True)
     return folder

@@ -22,19 +22,22 @@ class Image:
         return self.report["fit"]["needed_bytes"] >> 20
 
 
-def facts_of(machine, folder, memory):
-    """The recorded machine, with another size of memory (MiB) when one is given."""
+def facts_of(machine, folder, memory, facts_too):
+    """The recorded machine, with another size of memory (MiB) and more members when given."""
     recorded = MACHINES / f"{machine.name}.json"
-    if not memory:
+    if not memory and not facts_too:
         return recorded
     facts = json.loads(recorded.read_text())
-    facts["ram"] = memory << 20
+    facts |= facts_too
+    if memory:
+        facts["ram"] = memory << 20
     path = folder / "machine.json"
     path.write_text(json.dumps(facts))
     return path
 
 
-def build(machine, builder, folder, *options, memory=None, config="", kernel=None, sysroot=None):
+def build(machine, builder, folder, *options, memory=None, config="", kernel=None, sysroot=None,
+          facts_too=None):
     """Writes initrd.img and report.json into `folder`; `options` are the builder's.
 
     `config` is the text of the configuration; a `sysroot` has its own, and the programs.
@@ -44,7 +47,7 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
     settings = folder / "kdump-tools.conf"  # never this machine's own
     settings.write_text(config)
     path = folder / "initrd.img"
-    command = [builder, "--facts", facts_of(machine, folder, memory), "--kernel-root", kernel.root,
+    command = [builder, "--facts", facts_of(machine, folder, memory, facts_too or {}), "--kernel-root", kernel.root,
                *(("--sysroot", sysroot) if sysroot else ("--config", settings)),
                "--output", path, "--force", "--json", *options, kernel.version]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -56,7 +56,8 @@ def run(case, builder):
     fit = ("--variant", "packed") if predicted else ("--crashkernel", case.crashkernel)
     kernel = kernels.unpacked(case.kernel_name)
     image = build(machine, builder, images, *fit, config=case.config, kernel=kernel,
-                  sysroot=case.sysroot and case.sysroot(images / "sysroot"))
+                  sysroot=case.sysroot and case.sysroot(images / "sysroot"),
+                  facts_too=case.facts_too)
     crashkernel = f"{image.needed}M" if predicted else case.crashkernel
     with tempfile.TemporaryDirectory() as sockets:
         disk = silent_disk.SilentDisk(f"{sockets}/disk") if case.silent_disk else None

@@ -57,6 +57,31 @@ void use_virtio_machine(FakeRoot& root) {
   mounts(root, "26 1 254:0 / / rw - ext4 /dev/vda rw\n");
 }
 
+TEST(Gather, WatchdogsOfHardwareWithTheWayToThem) {
+  FakeRoot root;
+  use_virtio_machine(root);
+  const std::string timer = "devices/pci0000:00/0000:00:1f.0/iTCO_wdt.1.auto";
+  root.device("devices/pci0000:00/0000:00:1f.0",
+              {.subsystem = "pci", .modalias = "pci:x", .driver = "lpc_ich", .module = "lpc_ich"});
+  root.device(timer, {.subsystem = "platform",
+                      .modalias = "platform:iTCO_wdt",
+                      .driver = "iTCO_wdt",
+                      .module = "iTCO_wdt"});
+  root.device(timer + "/watchdog/watchdog0",
+              {.subsystem = "watchdog", .modalias = {}, .driver = {}, .module = {}});
+  root.link("/sys/class/watchdog/watchdog0", "/sys/" + timer + "/watchdog/watchdog0");
+  root.directory("/sys/devices/virtual/watchdog/watchdog1");
+  root.link("/sys/class/watchdog/watchdog1", "/sys/devices/virtual/watchdog/watchdog1");
+  const MachineFacts facts = gathered(root);
+  ASSERT_EQ(facts.watchdogs.size(), 1u) << "softdog dies with its kernel";
+  EXPECT_EQ(facts.watchdogs[0].name, "watchdog0");
+  std::vector<std::string> modules;
+  for (const BusNode& node : facts.watchdogs[0].chain) {
+    if (!node.module.empty()) modules.push_back(node.module);
+  }
+  EXPECT_THAT(modules, ElementsAre("iTCO_wdt", "lpc_ich"));
+}
+
 // Every machine against its record: KD_UPDATE_GOLDEN=1 writes the records anew.
 class Machine : public testing::TestWithParam<FakeMachine> {};
 

@@ -50,6 +50,20 @@ TEST(MachineJson, RoundTripKeepsEmptyFacts) {
   EXPECT_EQ(*again, machine);
 }
 
+TEST(MachineJson, WatchdogsAreAMemberThatOlderRecordsHaveNot) {
+  MachineFacts machine = *machine_from_json(record_text());
+  EXPECT_TRUE(machine.watchdogs.empty());
+  machine.watchdogs = {{.name = "watchdog0",
+                        .chain = {{.path = "devices/pci0000:00/0000:00:05.0",
+                                   .subsystem = "pci",
+                                   .modalias = "",
+                                   .driver = "i6300esb",
+                                   .module = "i6300esb"}}}};
+  const auto again = machine_from_json(machine_to_json(machine));
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(*again, machine);
+}
+
 TEST(MachineJson, WritesSchemaFirstAndEndsWithANewline) {
   const std::string text = record_text();
   EXPECT_THAT(text, StartsWith("{\n  \"schema\": 1,\n  \"architecture\": "));

@@ -80,6 +80,31 @@ TEST_F(GuardTest, WithoutATimeoutThereIsNone) {
   EXPECT_EQ(root.read("sysrq"), "");
 }
 
+TEST_F(GuardTest, WatchdogsAreAnsweredUntilInitHangs) {
+  const std::string prefix = root.path("watchdog");
+  places.watchdog = prefix.c_str();
+  root.write("watchdog0", "");
+  ASSERT_EQ(guard.start(4, places), 0);
+  wait_until([&] { return root.read("watchdog0").size() >= 2; });
+  root.write("watchdog1", "");  // its driver is loaded later
+  wait_until([&] { return !root.read("watchdog1").empty(); });
+  wait_until([&] { return !root.read("sysrq").empty(); });
+  const std::string answers = root.read("watchdog0");
+  EXPECT_EQ(answers.find_first_not_of('.'), std::string::npos) << "'V' would disarm it";
+  ::usleep(2'500'000);
+  EXPECT_EQ(root.read("watchdog0"), answers) << "it has to reset the machine";
+}
+
+TEST_F(GuardTest, StoppedGuardDisarmsWhatItArmed) {
+  const std::string prefix = root.path("watchdog");
+  places.watchdog = prefix.c_str();
+  root.write("watchdog0", "");
+  ASSERT_EQ(guard.start(100, places), 0);
+  wait_until([&] { return !root.read("watchdog0").empty(); });
+  guard.stop();
+  EXPECT_TRUE(root.read("watchdog0").ends_with('V'));
+}
+
 TEST_F(GuardTest, FullConsoleDoesNotHoldIt) {
   // stderr of the guard is a pipe that nobody reads and that takes nothing more.
   int ends[2];

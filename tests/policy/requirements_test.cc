@@ -44,6 +44,25 @@ TEST(Requirements, WantsTheDriversOfTheBusAndTheFileSystem) {
   EXPECT_THAT(wanted_names(*result), ElementsAre("virtio_blk", "virtio_pci", "ext4"));
 }
 
+TEST(Requirements, WatchdogsComeFirstAndAreNoReasonToFail) {
+  MachineFacts machine = virtio_machine();
+  machine.watchdogs = {{.name = "watchdog0",
+                        .chain = {{.path = "devices/pci0000:00/0000:00:05.0/watchdog/watchdog0",
+                                   .subsystem = "watchdog"},
+                                  {.path = "devices/pci0000:00/0000:00:05.0",
+                                   .subsystem = "pci",
+                                   .modalias = "pci:v00008086d000025AB",
+                                   .driver = "i6300ESB timer",
+                                   .module = "i6300esb"}}}};
+  for (const KdumpConfig& config : {KdumpConfig(), rootfs()}) {
+    const auto result = decide_for(machine, config);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(wanted_names(*result).front(), "i6300esb");
+    EXPECT_FALSE(result->modules.wanted.front().required);
+    EXPECT_THAT(result->modules.wanted.front().reason, HasSubstr("below watchdog0"));
+  }
+}
+
 TEST(Requirements, FallsBackFromDriverNameToModalias) {
   const auto result = decide_for(virtio_machine());
   ASSERT_TRUE(result.has_value());
