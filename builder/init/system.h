@@ -41,8 +41,9 @@ class System : public Ticker {
   virtual int unmount(const char* directory) = 0;
   virtual ChildResult run(const Command& command) = 0;
   virtual int free_bytes(const char* directory, std::uint64_t& bytes) = 0;
-  // Writes to the end of `file` and cuts that off again, because the free bytes of a file system say little about its last
-  // ones: ext4 for one keeps 2 % of its clusters, up to 16 MiB, that no statvfs() tells of.
+  // Writes to the end of `file` and cuts that off again, because the free bytes of a file system
+  // say little about its last ones: ext4 for one keeps 2 % of its clusters, up to 16 MiB, that no
+  // statvfs() tells of.
   virtual bool is_full(const char* file) = 0;
 
  protected:
