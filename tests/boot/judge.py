@@ -5,7 +5,9 @@ import json
 import re
 import subprocess
 
+import damage
 import vmcore
+from paths import BUILD
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 REPORT = "kdump-report.json"
@@ -68,7 +70,33 @@ def dump_file(path, scratch):
         problems.append(f"file calls {path.name} {kind.strip()!r}")
     if PANIC not in vmcore.dmesg(path, scratch):
         problems.append(f"makedumpfile finds no panic in {path.name}")
+    return problems + verified(path, scratch)
+
+
+def verified(path, scratch):
+    """kdump-verify finds the dump whole, and finds what copies of it have lost."""
+    found = verify(path)
+    if found.get("result") != "whole":
+        return [f"kdump-verify: {found.get('reason') or found}"]
+    copy = scratch / "damaged-dump"
+    problems = []
+    for spoil, reason in ((damage.cut_off, "is damaged"),
+                          (damage.without_task, "is not in the dump: task_struct of")):
+        spoil(path, copy)
+        found = verify(copy)
+        if found.get("result") != "damaged" or reason not in found.get("reason", ""):
+            problems.append(f"kdump-verify after {spoil.__name__}: {found.get('reason') or found}")
+    copy.unlink()
     return problems
+
+
+def verify(path):
+    run = subprocess.run([BUILD / "check/lib/kdump-mkinitrd/kdump-verify", "--json", path],
+                         capture_output=True, text=True, check=False)
+    try:
+        return json.loads(run.stdout)
+    except ValueError:
+        return {"reason": f"status {run.returncode}: {run.stderr}"}
 
 
 def saved(crash, result="saved"):
