@@ -77,14 +77,6 @@ int as_shells_count(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int wait_for(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return 127;
-  }
-  return as_shells_count(status);
-}
-
 struct Pipe {
   Fd read_end, write_end;
 };
@@ -127,12 +119,12 @@ Result<ProgramOutcome> SystemRunner::run(const std::vector<std::string>& argv) {
   KD_TRY(const pid_t pid, spawn(argv, {null.get(), pipe.write_end.get(), pipe.write_end.get()}));
   pipe.write_end.reset();
   std::string output = read_all(pipe.read_end);
-  return ProgramOutcome{wait_for(pid), std::move(output)};
+  return ProgramOutcome{wait_for_process(pid), std::move(output)};
 }
 
 Result<ProgramOutcome> SystemRunner::run_attached(const std::vector<std::string>& argv) {
   KD_TRY(const pid_t pid, spawn(argv, {}));
-  return ProgramOutcome{wait_for(pid), {}};
+  return ProgramOutcome{wait_for_process(pid), {}};
 }
 
 Result<std::vector<int>> start_pipeline(const std::vector<std::vector<std::string>>& commands,
@@ -160,9 +152,17 @@ Result<std::vector<int>> start_pipeline(const std::vector<std::vector<std::strin
   if (started) return children;
   for (const pid_t pid : children) {
     ::kill(pid, SIGKILL);
-    wait_for(pid);
+    wait_for_process(pid);
   }
   return tl::unexpected(started.error());
+}
+
+int wait_for_process(int pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return 127;
+  }
+  return as_shells_count(status);
 }
 
 std::string describe_command(const std::vector<std::string>& argv) {

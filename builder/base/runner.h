@@ -41,6 +41,9 @@ class SystemRunner final : public ProgramRunner {
 Result<std::vector<int>> start_pipeline(const std::vector<std::vector<std::string>>& commands,
                                         const std::string& file);
 
+// Waits for a process of ours; its exit code, or 128 + signal as shells count.
+int wait_for_process(int pid);
+
 // For people: as it could be typed, quoted where a shell would need it.
 std::string describe_command(const std::vector<std::string>& argv);
 

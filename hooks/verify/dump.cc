@@ -110,9 +110,10 @@ Result<void> DumpFile::unpack(const std::string& path) {
     }
     const std::string directory = std::filesystem::path(path).parent_path();
     KD_TRY(Fd plain, unnamed_file(directory.empty() ? "." : directory));
-    KD_TRY(const int status,
-           run_pipeline({{*program, "-dc", "--", path}},
-                        fmt::format("/proc/self/fd/{}", plain.get()), [] { return false; }));
+    KD_TRY(const std::vector<int> pids,
+           start_pipeline({{*program, "-dc", "--", path}},
+                          fmt::format("/proc/self/fd/{}", plain.get())));
+    const int status = wait_for_process(pids.front());
     if (status != 0) {
       file_.miss({Unread::Kind::kDamaged, 0, {}, fmt::format("{} ends with {}", name, status)},
                  "the end of the file");
