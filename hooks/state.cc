@@ -2,7 +2,6 @@
 #include "hooks/state.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstring>
 
@@ -106,12 +105,6 @@ Result<KdumpState> read_state(const FileReader& reader, std::string_view config_
   state.follows_cpus = says_one(reader, "/sys/devices/system/cpu/crash_hotplug");
   state.follows_memory = says_one(reader, "/sys/devices/system/memory/crash_hotplug");
   return state;
-}
-
-bool is_kernel_version(std::string_view version) {
-  return !version.empty() && version.size() < 200 &&
-         std::isalnum(static_cast<unsigned char>(version.front())) != 0 &&
-         std::ranges::all_of(version, [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
 }
 
 std::vector<std::string> kernel_files(const FileReader& reader, std::string_view version) {

@@ -10,6 +10,7 @@
 
 #include "builder/base/rooted_reader.h"
 #include "builder/facts/kdump_config.h"
+#include "builder/facts/kernel.h"
 
 namespace kd {
 
@@ -41,9 +42,6 @@ Result<KdumpState> read_state(const FileReader& reader, std::string_view config_
 Result<std::string> read_crash_attribute(const FileReader& reader, std::string_view name);
 bool crash_kernel_loaded(const FileReader& reader);
 
-// Whether it can be a release in a path or an argument: one printable path component that starts
-// with a digit or letter.
-bool is_kernel_version(std::string_view version);
 // The kernel files of a version that exist, the usual one first.
 std::vector<std::string> kernel_files(const FileReader& reader, std::string_view version);
 bool is_installed(const FileReader& reader, std::string_view version);  // has /lib/modules/VERSION

@@ -26,7 +26,7 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 struct Why {
   std::string reason;
   std::string because;    // the module that pulls it in
-  bool required = false;  // the deny list of this program gives way, that of the user is an error
+  bool required = false;  // the deny list gives way
 };
 
 class ModuleClosure {
@@ -39,7 +39,7 @@ class ModuleClosure {
 
  private:
   kd::Result<void> add_module(const std::string& name, const Why& why);
-  kd::Result<bool> is_denied(const ModuleInfo& info, const Why& why);
+  bool is_denied(const ModuleInfo& info, const Why& why);
   kd::Result<void> add_dependencies(const ModuleInfo& info);
   kd::Result<std::vector<std::string>> add_optional(const std::string& what, const Why& why);
   kd::Result<void> add_hidden(const std::string& name);
@@ -102,18 +102,9 @@ kd::Result<void> ModuleClosure::add_wanted(const Wanted& wanted) {
   return {};
 }
 
-// What is required beats the deny list of this program: a dump with a driver that should not be
-// there is better than none. It does not beat the user's: both were said by the user.
-kd::Result<bool> ModuleClosure::is_denied(const ModuleInfo& info, const Why& why) {
-  if (contains(request_.denied, info.name)) {
-    if (why.required) {
-      return kd::fail(kd::ErrorKind::kUsage,
-                      "module {} ({}) is denied by the configuration; take it off that list",
-                      info.name, why.reason);
-    }
-    denied_.emplace(info.name, "denied by the configuration");
-    return true;
-  }
+// What is required beats the deny list: a dump with a driver that should not be there is better
+// than none.
+bool ModuleClosure::is_denied(const ModuleInfo& info, const Why& why) {
   const std::string_view reason = deny_reason(info.name, info.path);
   if (reason.empty()) return false;
   if (!why.required) {
@@ -132,8 +123,7 @@ kd::Result<void> ModuleClosure::add_module(const std::string& name, const Why& w
     builtin_.insert(name);
     return add_hidden(name);
   }
-  KD_TRY(const bool denied, is_denied(info, why));
-  if (denied) return {};
+  if (is_denied(info, why)) return {};
   denied_.erase(name);
   selected_.emplace(name, Module{.name = name,
                                  .path = info.path,
@@ -212,7 +202,6 @@ kd::Result<ModuleSet> ModuleClosure::finish() {
   }
   result.warnings.insert(result.warnings.end(), order.warnings.begin(), order.warnings.end());
   for (const auto& [name, reason] : denied_) result.denied.push_back({name, reason});
-  result.builtin.assign(builtin_.begin(), builtin_.end());
   return result;
 }
 

@@ -24,8 +24,6 @@ struct ModuleRequest {
   // Names in /proc/modules of the machine; the hidden dependencies ask them (scsi_dh_* when
   // loaded).
   std::vector<std::string> loaded;
-  // The user's own additions to the deny list (names).
-  std::vector<std::string> denied;
 };
 
 struct Module {
@@ -47,7 +45,6 @@ struct Denied {
 struct ModuleSet {
   std::vector<Module> load_order;  // each after everything it needs
   std::vector<Denied> denied;
-  std::vector<std::string> builtin;   // asked for and already in the kernel, sorted
   std::vector<std::string> warnings;  // e.g. a softdep loop that was cut
 };
 

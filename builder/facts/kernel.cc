@@ -2,8 +2,11 @@
 #include "builder/facts/kernel.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <set>
+
+#include "builder/facts/bzimage.h"
 
 namespace kd {
 namespace {
@@ -25,17 +28,6 @@ std::string available_versions(const FileReader& reader) {
   }
   return versions.empty() ? "there is none"
                           : fmt::format("there are: {}", fmt::join(versions, " "));
-}
-
-Result<void> check_version(std::string_view version) {
-  const bool printable = std::all_of(version.begin(), version.end(),
-                                     [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
-  // A leading '.' covers "." and ".."; no release of a kernel starts with one.
-  if (!version.empty() && printable && !version.starts_with('.')) return {};
-  return fail(
-      ErrorKind::kUsage,
-      "'{}' is no kernel version: give one as uname -r prints it, for example 6.1.0-18-amd64",
-      printable ? version : "...");
 }
 
 template <typename... Paths>
@@ -65,13 +57,26 @@ std::map<std::string, std::string, std::less<>> parse_kernel_config(std::string_
   return config;
 }
 
+bool is_kernel_version(std::string_view version) {
+  return !version.empty() && version.size() < 200 &&
+         std::isalnum(static_cast<unsigned char>(version.front())) != 0 &&
+         std::ranges::all_of(version, [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
+}
+
 bool KernelFacts::may_have(std::string_view option) const {
   const auto found = config.find(option);
   return config.empty() || (found != config.end() && found->second == "y");
 }
 
 Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view version) {
-  KD_CHECK(check_version(version));
+  if (!is_kernel_version(version)) {
+    const bool printable =
+        std::ranges::all_of(version, [](char c) { return c >= ' ' && c < 0x7f; });
+    return fail(
+        ErrorKind::kUsage,
+        "'{}' is no kernel version: give one as uname -r prints it, for example 6.1.0-18-amd64",
+        printable ? version : "...");
+  }
   KernelFacts facts;
   facts.version = version;
   for (const std::string_view root : kModuleRoots) {
@@ -88,10 +93,10 @@ Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view v
   }
   KD_TRY(facts.modules_dir_host, reader.host_path(facts.modules_dir));
 
-  facts.config_path = first_existing(reader, fmt::format("/boot/config-{}", version),
-                                     facts.modules_dir + "/config");
-  if (!facts.config_path.empty()) {
-    KD_TRY(const std::string text, reader.read(facts.config_path));
+  if (const std::string path = first_existing(reader, fmt::format("/boot/config-{}", version),
+                                              facts.modules_dir + "/config");
+      !path.empty()) {
+    KD_TRY(const std::string text, reader.read(path));
     facts.config = parse_kernel_config(text);
   }
   facts.vmlinuz =
@@ -101,9 +106,9 @@ Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view v
     KD_TRY(const FileStatus file, reader.status(facts.vmlinuz));
     KD_TRY(const std::string start, read_start(reader, facts.vmlinuz));
     if (is_bzimage(start)) {
-      Result<BzImage> parsed = parse_bzimage(start, file.size);
-      if (!parsed) return in_context(facts.vmlinuz, std::move(parsed).error());
-      facts.bzimage = *std::move(parsed);
+      if (Result<BzImage> header = parse_bzimage(start, file.size); !header) {
+        return in_context(facts.vmlinuz, std::move(header).error());
+      }
     }
   }
   return facts;

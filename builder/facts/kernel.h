@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "builder/base/rooted_reader.h"
-#include "builder/facts/bzimage.h"
 
 namespace kd {
 
@@ -14,21 +13,23 @@ namespace kd {
 // absent.
 std::map<std::string, std::string, std::less<>> parse_kernel_config(std::string_view text);
 
+// Whether it can be a release in a path or an argument: one printable path component that starts
+// with a digit or letter.
+bool is_kernel_version(std::string_view version);
+
 struct KernelFacts {
   std::string version;
   std::string modules_dir;       // in the root: /lib/modules/V or /usr/lib/modules/V
   std::string modules_dir_host;  // the same on the host
   std::string vmlinuz;           // in the root; empty when not found: the image can still be built
-  std::string config_path;       // empty when not found
   std::map<std::string, std::string, std::less<>> config;
-  BzImage bzimage;  // zeros without vmlinuz, or when it is no bzImage
   // `option` ("CONFIG_RD_ZSTD") is y, or unknown because no config was found.
   [[nodiscard]] bool may_have(std::string_view option) const;
 };
 
-// VERSION must be one path component. Not found: ErrorKind::kKernelNotFound with the versions that
-// are there. vmlinuz: /boot/vmlinuz-V, /boot/vmlinux-V, <modules>/vmlinuz; config: /boot/config-V,
-// <modules>/config.
+// A vmlinuz that is a bzImage and cut off is an error. Not found: ErrorKind::kKernelNotFound with
+// the versions that are there. vmlinuz: /boot/vmlinuz-V, /boot/vmlinux-V, <modules>/vmlinuz;
+// config: /boot/config-V, <modules>/config.
 Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view version);
 
 }  // namespace kd

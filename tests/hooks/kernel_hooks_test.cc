@@ -83,6 +83,17 @@ TEST_F(Postinst, BuildsTheImage) {
   EXPECT_EQ(calls(), std::string("build --if-enabled ") + kVersion + "\n");
 }
 
+// linux-image-7.3.4+deb13-amd64 names a file in /boot that no package has.
+TEST_F(Postinst, ImageNeedNotExist) {
+  install("7.3.4+deb13-amd64");
+  root.write("lib/modules/7.3.4+deb13-amd64/vmlinuz", "kernel");
+  EXPECT_EQ(run({"7.3.4+deb13-amd64", root.path("boot/vmlinuz-7.3.4+deb13-amd64")},
+                {{"DEB_MAINT_PARAMS", "'configure' ''"}})
+                .status,
+            0);
+  EXPECT_EQ(calls(), "build --if-enabled 7.3.4+deb13-amd64\n");
+}
+
 TEST_F(Postinst, NeedsAVersion) {
   const ProgramOutcome outcome = run({}, {{"DPKG_MAINTSCRIPT_PACKAGE", "linux-image-x"}});
   EXPECT_EQ(outcome.status, 2);
@@ -227,11 +238,23 @@ TEST_F(Postrm, RemovesLinksThatLedThere) {
 }
 
 TEST_F(Postrm, KnowsAllPlacesOfAKernel) {
-  for (const char* target : {"/boot/vmlinux-6.1.0-56-amd64", "../x/vmlinuz-6.1.0-56-amd64",
-                             "/usr/lib/modules/6.1.0-56-amd64/vmlinuz"}) {
+  for (const char* target :
+       {"/boot/vmlinux-6.1.0-56-amd64", "../x/vmlinuz-6.1.0-56-amd64",
+        "/usr/lib/modules/6.1.0-56-amd64/vmlinuz", "/lib/modules/6.1.0-56-amd64/vmlinuz",
+        "../../../usr/lib/modules/6.1.0-56-amd64/vmlinuz"}) {
     link("vmlinuz", target);
     run({kVersion});
     EXPECT_FALSE(is_left("vmlinuz")) << target;
+  }
+}
+
+TEST_F(Postrm, KeepsLinkIntoTheModulesOfAnother) {
+  for (const char* target :
+       {"/usr/lib/modules/6.1.0-56-amd64-rt/vmlinuz", "/usr/lib/modules/x6.1.0-56-amd64/vmlinuz"}) {
+    link("vmlinuz", target);
+    run({kVersion, std::string("/boot/vmlinuz-") + kVersion}, {{"DEB_MAINT_PARAMS", "remove"}});
+    EXPECT_TRUE(is_left("vmlinuz")) << target;
+    std::filesystem::remove(root.path("var/lib/kdump/vmlinuz"));
   }
 }
 

@@ -145,6 +145,17 @@ TEST(UsableVersions, NewestFirstAndOnlyWithKernelAndImage) {
               ElementsAre("6.12.3-amd64", "6.1.0-10-amd64", "6.1.0-9-amd64"));
 }
 
+// From 7.2 on Debian's vmlinuz lies with the modules, and nothing of a kernel need be in /boot.
+TEST(UsableVersions, KernelMayLieWithItsModules) {
+  FakeMachine machine;
+  machine.root.write("usr/lib/modules/7.3.4+deb13-amd64/vmlinuz", "kernel");
+  machine.add_image("7.3.4+deb13-amd64");
+  machine.root.write("usr/lib/modules/7.3.5+deb13-amd64/modules.order", "");
+  machine.add_image("7.3.5+deb13-amd64");  // linux-modules without linux-binary
+  EXPECT_THAT(usable_versions(machine.reader()), ElementsAre("7.3.4+deb13-amd64"));
+  EXPECT_TRUE(is_installed(machine.reader(), "7.3.5+deb13-amd64"));
+}
+
 TEST(UsableVersions, NoneWithoutTheDirectory) {
   FakeMachine machine;
   std::filesystem::remove_all(machine.root.path("var/lib/kdump"));

@@ -206,8 +206,7 @@ TEST_F(Closure, SetsAreThoseOfModprobeButForReasonsThatAreSaid) {
     const auto index = open(kernel);
     for (const auto& [name, expected] : modprobe_closures(kernel, storage_modules(kernel), true)) {
       SCOPED_TRACE(name);
-      const kd::Result<ModuleSet> set =
-          select({.wanted = {want(name)}, .loaded = {}, .denied = {}}, *index);
+      const kd::Result<ModuleSet> set = select({.wanted = {want(name)}, .loaded = {}}, *index);
       ASSERT_TRUE(set.has_value()) << set.error().message;
       std::map<std::string, const Module*> ours;
       for (const Module& module : set->load_order) {

@@ -166,7 +166,7 @@ TEST_F(KmodIndexTest, BracketsThatDoNotMatchLeadNowhere) {
 TEST_F(KmodIndexTest, RemovedFileOfADependencyNamesBothEnds) {
   std::filesystem::remove(tree.directory() + "/kernel/lib/base-lib.ko");
   const auto index = open();
-  const auto set = select({.wanted = {want("mid")}, .loaded = {}, .denied = {}}, *index);
+  const auto set = select({.wanted = {want("mid")}, .loaded = {}}, *index);
   ASSERT_FALSE(set.has_value());
   EXPECT_THAT(set.error().message,
               AllOf(HasSubstr("module mid needs base_lib"), HasSubstr("depmod")));
@@ -176,21 +176,21 @@ TEST_F(KmodIndexTest, DependencyThatDepmodDroppedNamesBothEnds) {
   std::filesystem::remove(tree.directory() + "/kernel/lib/base-lib.ko");
   ASSERT_TRUE(tree.depmod());
   const auto index = open();
-  const auto set = select({.wanted = {want("top-fs")}, .loaded = {}, .denied = {}}, *index);
+  const auto set = select({.wanted = {want("top-fs")}, .loaded = {}}, *index);
   ASSERT_FALSE(set.has_value());
   EXPECT_THAT(set.error().message, HasSubstr("module mid needs base_lib"));
 }
 
 TEST_F(KmodIndexTest, CutsSoftdepLoopOfRealIndex) {
   const auto index = open();
-  const auto set = select({.wanted = {want("loop-a")}, .loaded = {}, .denied = {}}, *index);
+  const auto set = select({.wanted = {want("loop-a")}, .loaded = {}}, *index);
   ASSERT_TRUE(set.has_value());
   EXPECT_THAT(names_of(*set), UnorderedElementsAre("loop_a", "loop_b"));
   EXPECT_THAT(set->warnings, ElementsAre(HasSubstr("loop")));
 }
 
 TEST_F(KmodIndexTest, CompressedTreesGiveTheSameSet) {
-  const ModuleRequest request{.wanted = {want("fs-top")}, .loaded = {}, .denied = {}};
+  const ModuleRequest request{.wanted = {want("fs-top")}, .loaded = {}};
   const auto plain = select(request, *open());
   ASSERT_TRUE(plain.has_value());
   EXPECT_THAT(names_of(*plain), ElementsAre("base_lib", "mid", "sum_generic", "top_fs"));

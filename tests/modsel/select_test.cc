@@ -145,7 +145,6 @@ TEST_F(Select, TakesBuiltinGenericProviderAlone) {
   index.add("btrfs").soft_pre = {"sha256"};
   const ModuleSet set = select_all({"btrfs"});
   EXPECT_THAT(names_of(set), ElementsAre("btrfs"));
-  EXPECT_THAT(set.builtin, ElementsAre("sha256_generic"));
 }
 
 TEST_F(Select, TakesEveryProviderWhenNoneIsGeneric) {
@@ -170,12 +169,10 @@ TEST_F(Select, LeavesOutSoftdepAModuleWorksWithout) {
   EXPECT_THAT(names_of(select_all({"crc_t10dif"})), ElementsAre("crc_t10dif"));
 }
 
-TEST_F(Select, ListsBuiltinModulesSorted) {
+TEST_F(Select, BuiltinModulesAreNotLoaded) {
   index.add_builtin("nvme");
-  index.add_builtin("ext4");
-  const ModuleSet set = select_all({"nvme", "ext4"});
-  EXPECT_THAT(set.load_order, IsEmpty());
-  EXPECT_THAT(set.builtin, ElementsAre("ext4", "nvme"));
+  index.add("ext4");
+  EXPECT_THAT(names_of(select_all({"nvme", "ext4"})), ElementsAre("ext4"));
 }
 
 TEST_F(Select, FailsWhenRequiredNameLeadsNowhere) {
@@ -303,23 +300,6 @@ TEST_F(Select, FailsWhenEveryDriverOfARequiredDeviceIsDenied) {
   index.add("nvidia_drm");
   index.aliases["pci:v1"] = {"nvidia", "nvidia_drm"};
   EXPECT_THAT(error_of(want("pci:v1")), HasSubstr("deny list (nvidia, nvidia_drm)"));
-}
-
-TEST_F(Select, ListOfTheUserDeniesOptionalModule) {
-  index.add("hpwdt");
-  request.denied = {"hpwdt"};
-  request.wanted = {want("hpwdt", false)};
-  const ModuleSet set = select_request();
-  EXPECT_THAT(set.load_order, IsEmpty());
-  EXPECT_THAT(set.denied, SizeIs(1));
-}
-
-TEST_F(Select, ListOfTheUserAgainstNeededModuleIsAnError) {
-  index.add("nvme_core");
-  index.add("nvme", {"nvme_core"});
-  request.denied = {"nvme-core"};
-  EXPECT_THAT(error_of(want("nvme")),
-              AllOf(HasSubstr("nvme needs nvme_core"), HasSubstr("denied")));
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ using cpio::Codec;
 KernelFacts kernel_with(std::initializer_list<const char*> options) {
   KernelFacts kernel;
   kernel.version = "6.1.0-test";
-  kernel.config_path = "/boot/config";
   for (const char* option : options) kernel.config[option] = "y";
   return kernel;
 }
