@@ -39,6 +39,20 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// What udev would load the driver by. Not every bus has the attribute: of a card on the mmc bus and
+// of a PrimeCell on the amba bus only the event tells (mmc_bus_uevent() in drivers/mmc/core/bus.c,
+// amba_uevent() in drivers/amba/bus.c).
+std::string modalias_of(const FileReader& reader, const std::string& path) {
+  std::string modalias = attribute(reader, path + "/modalias");
+  if (!modalias.empty()) return modalias;
+  constexpr std::string_view kKey = "MODALIAS=";
+  const std::string event = "\n" + attribute(reader, path + "/uevent") + "\n";
+  const std::size_t key = event.find(fmt::format("\n{}", kKey));
+  if (key == std::string::npos) return {};
+  const std::size_t value = key + 1 + kKey.size();
+  return event.substr(value, event.find('\n', value) - value);
+}
+
 // Appends the devices from `path` up to the root of their bus. Directories that only group devices
 // ("/block", "/nvme") have neither uevent nor subsystem.
 void append_chain(const FileReader& reader, std::string path, std::vector<BusNode>& chain) {
@@ -50,7 +64,7 @@ void append_chain(const FileReader& reader, std::string path, std::vector<BusNod
     if (!reader.exists(path + "/uevent") && !reader.exists(path + "/subsystem")) continue;
     chain.push_back({.path = below_sys,
                      .subsystem = link_name(reader, path + "/subsystem"),
-                     .modalias = attribute(reader, path + "/modalias"),
+                     .modalias = modalias_of(reader, path),
                      .driver = link_name(reader, path + "/driver"),
                      .module = link_name(reader, path + "/driver/module")});
   }

@@ -106,12 +106,14 @@ void want_bus_modules(std::string_view device, const std::vector<BusNode>& chain
       wanted.push_back(
           {.what = node.module, .otherwise = node.modalias, .options = {}, .reason = reason});
     } else if (!node.modalias.empty()) {
-      // Builtin here, or bound by no driver: the target kernel may have it as a module.
+      // Builtin here, or bound by no driver: the target kernel may have it as a module. Without the
+      // driver of the disk itself there is no disk; mmc_register_driver() knows no owner, so that
+      // mmc_block never has a module here.
       wanted.push_back({.what = node.modalias,
                         .otherwise = {},
                         .options = {},
                         .reason = reason,
-                        .required = false});
+                        .required = !node.driver.empty() && is_upper_bus(node.subsystem)});
     }
   }
 }

@@ -37,7 +37,6 @@ constexpr std::array<Named, 5> kForeignBuses = {
 constexpr std::array<Named, 2> kForeignDrivers = {
     {{"vhci_hcd", "a USB disk over IP"}, {"dummy_hcd", "a disk of the USB gadget emulator"}}};
 
-// Buses whose drivers take what a controller has found. They tell nothing about the controller.
 constexpr std::array<std::string_view, 3> kUpperBuses = {"scsi", "mmc", "memstick"};
 
 std::string_view name_in(const auto& table, std::string_view key) {
@@ -79,8 +78,7 @@ std::string layer_of_disk(const BlockDevice& disk) {
       return std::string(name);
     }
     if (pci == nullptr && node.subsystem == "pci") pci = &node;
-    driven = driven || (!node.driver.empty() &&
-                        std::ranges::find(kUpperBuses, node.subsystem) == kUpperBuses.end());
+    driven = driven || (!node.driver.empty() && !is_upper_bus(node.subsystem));
   }
   if (pci != nullptr && is_network_card(*pci)) return "a disk behind a network adapter";
   return driven ? "" : "a disk whose controller and driver /sys does not show";
@@ -98,6 +96,10 @@ std::string layer_of_virtual(const BlockDevice& device) {
 }
 
 }  // namespace
+
+bool is_upper_bus(std::string_view subsystem) {
+  return std::ranges::find(kUpperBuses, subsystem) != kUpperBuses.end();
+}
 
 std::string foreign_layer(const BlockDevice& device) {
   switch (device.kind) {

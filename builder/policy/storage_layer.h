@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "builder/facts/machine.h"
 
@@ -13,5 +14,9 @@ namespace kd {
 // device mapper of type LVM"). Empty for partitions, and for disks whose chain shows a driver that
 // finds them by itself: those of a local controller, whatever its bus.
 [[nodiscard]] std::string foreign_layer(const BlockDevice& device);
+
+// Whether the drivers of a bus take what a controller has found ("scsi", "mmc"). They make the
+// disk, and tell nothing about the controller.
+[[nodiscard]] bool is_upper_bus(std::string_view subsystem);
 
 }  // namespace kd

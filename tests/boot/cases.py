@@ -97,6 +97,8 @@ CASES = {case.name: case for case in (
     Case("nvme-btrfs-subvolume", "qemu-nvme-btrfs", judge.saved),
     Case("scsi-renamed", "qemu-scsi-ext4", saved_on("/dev/sdb"), decoy=DECOY),
     Case("usb-vfat", "qemu-usb-vfat", judge.saved),
+    Case("sd-ext4", "qemu-sd-ext4", judge.saved),
+    Case("nvme-subsystem-ext4", "qemu-nvme-subsystem-ext4", judge.saved),
     Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
     Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud"),
     Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",

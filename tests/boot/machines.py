@@ -8,10 +8,15 @@ from dataclasses import dataclass
 
 # Where a disk of each kind appears when it is the only one of its kind.
 NODES = {"virtio-blk": "/dev/vda", "ahci": "/dev/sda", "virtio-scsi": "/dev/sda",
-         "usb-storage": "/dev/sda", "nvme": "/dev/nvme0n1"}
+         "usb-storage": "/dev/sda", "nvme": "/dev/nvme0n1", "usb-uas": "/dev/sda",
+         "sd-card": "/dev/mmcblk0", "ide": "/dev/sda", "sym53c8xx": "/dev/sda",
+         "megaraid": "/dev/sda", "nvme-subsystem": "/dev/nvme0n1"}
 ATTACH_MODULES = {"virtio-blk": "virtio_pci virtio_blk", "ahci": "ahci sd_mod", "nvme": "nvme",
                   "virtio-scsi": "virtio_pci virtio_scsi sd_mod",
-                  "usb-storage": "xhci_pci usb_storage sd_mod"}
+                  "usb-storage": "xhci_pci usb_storage sd_mod", "usb-uas": "xhci_pci uas sd_mod",
+                  "sd-card": "sdhci_pci mmc_block", "ide": "ata_piix sd_mod",
+                  "sym53c8xx": "sym53c8xx sd_mod", "megaraid": "megaraid_sas sd_mod",
+                  "nvme-subsystem": "nvme"}
 
 
 @dataclass(frozen=True)
@@ -74,4 +79,10 @@ MACHINES = {machine.name: machine for machine in (
     Machine("qemu-scsi-ext4", (Disk("virtio-scsi", "ext4", uuid(4)),)),
     Machine("qemu-usb-vfat", (ROOT, Disk("usb-storage", "vfat", "4B44-0005", "/var/crash"))),
     Machine("qemu-virtio-ext4-6.12", (Disk("virtio-blk", "ext4", uuid(6)),), kernel="trixie"),
+    Machine("qemu-sd-ext4", (Disk("sd-card", "ext4", uuid(7), partition=True),)),
+    Machine("qemu-uas-ext4", (Disk("usb-uas", "ext4", uuid(8)),)),
+    Machine("qemu-ide-ext4", (Disk("ide", "ext4", uuid(9)),)),
+    Machine("qemu-sym53c8xx-ext4", (Disk("sym53c8xx", "ext4", uuid(10)),)),
+    Machine("qemu-megaraid-ext4", (Disk("megaraid", "ext4", uuid(11)),)),
+    Machine("qemu-nvme-subsystem-ext4", (Disk("nvme-subsystem", "ext4", uuid(13)),)),
 )}

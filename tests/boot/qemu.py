@@ -15,6 +15,15 @@ ATTACH = {
     "nvme": ["nvme,drive={d},serial={d}"],
     "virtio-scsi": ["virtio-scsi-pci,id=scsi{d}", "scsi-hd,drive={d},bus=scsi{d}.0"],
     "usb-storage": ["qemu-xhci,id=xhci{d}", "usb-storage,drive={d},bus=xhci{d}.0"],
+    "usb-uas": ["qemu-xhci,id=xhci{d}", "usb-uas,id=uas{d},bus=xhci{d}.0",
+                "scsi-hd,drive={d},bus=uas{d}.0"],
+    "sd-card": ["sdhci-pci", "sd-card,drive={d}"],
+    "ide": ["ide-hd,drive={d},bus=ide.0"],  # the controller of the board
+    "sym53c8xx": ["lsi53c895a,id=lsi{d}", "scsi-hd,drive={d},bus=lsi{d}.0"],
+    "megaraid": ["megasas,id=mega{d}", "scsi-hd,drive={d},bus=mega{d}.0"],
+    # The second namespace of a drive that more than one controller can reach.
+    "nvme-subsystem": ["nvme-subsys,id=subsys{d}", "nvme,id=nvme{d},serial={d},subsys=subsys{d}",
+                       "nvme-ns,drive={d},bus=nvme{d},nsid=2,shared=on"],
 }
 
 

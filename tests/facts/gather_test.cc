@@ -166,6 +166,23 @@ TEST(Gather, GivesAMultipathNvmeDiskTheChainOfItsController) {
               ElementsAre("nvme"));
 }
 
+// The bus of cards has no attribute `modalias`, and its driver no link to a module.
+TEST(Gather, ReadsTheModaliasOfACardFromItsEvent) {
+  FakeRoot root;
+  add_small_files(root);
+  const std::string card = "devices/pci0000:00/0000:00:03.0/mmc_host/mmc0/mmc0:4567";
+  root.device(card, {.subsystem = "mmc", .modalias = {}, .driver = "mmcblk", .module = {}});
+  root.file("/sys/" + card + "/uevent",
+            "DRIVER=mmcblk\nMMC_TYPE=SD\nMMC_NAME=QEMU!\nOLD_MODALIAS=x\nMODALIAS=mmc:block\n");
+  root.block(card + "/block/mmcblk0", "179:0", 100);
+  mounts(root, "26 1 179:0 / / rw - ext4 /dev/mmcblk0 rw\n");
+  const BlockDevice disk = device(gathered(root), "mmcblk0");
+  ASSERT_GE(disk.chain.size(), 2u);
+  EXPECT_EQ(disk.chain[0].modalias, "");
+  EXPECT_EQ(disk.chain[1].modalias, "mmc:block");
+  EXPECT_EQ(disk.chain[1].module, "");
+}
+
 TEST(Gather, NamesTheTransportOfNvmeOverANetworkOnly) {
   EXPECT_EQ(device(gathered_machine("nvme-tcp"), "nvme0n1").layer, "tcp");
   EXPECT_EQ(device(gathered_machine("nvme-multipath-xfs"), "nvme0n1").layer, "");

@@ -80,6 +80,20 @@ TEST(Requirements, AsksForABuiltinDriverByAliasBecauseTheTargetKernelMayHaveItAs
                                       Field(&modsel::Wanted::required, false))));
 }
 
+TEST(Requirements, NeedsTheDriverOfACardThoughNoModuleIsKnownForIt) {
+  MachineFacts machine = virtio_machine();
+  machine.devices[0].chain[0] = {.path = "devices/pci0000:00/0000:00:04.0/mmc_host/mmc0/mmc0:4567",
+                                 .subsystem = "mmc",
+                                 .modalias = "mmc:block",
+                                 .driver = "mmcblk",
+                                 .module = {}};
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(result->modules.wanted,
+              Contains(testing::AllOf(Field(&modsel::Wanted::what, "mmc:block"),
+                                      Field(&modsel::Wanted::required, true))));
+}
+
 TEST(Requirements, FollowsAPartitionToItsDisk) {
   MachineFacts machine = virtio_machine();
   machine.devices.push_back({.name = "vda1", .kind = BlockKind::kPartition, .below = {"vda"}});

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Every recorded machine, built for a real kernel and judged by modprobe.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "tests/cli/build_fixture.h"
+
+namespace kd {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMachines = KD_SOURCE_DIR "/tests/machines/";
+
+class RecordedMachine : public BuildTest {
+ protected:
+  // Kernels for clouds have no drivers of real hardware.
+  void SetUp() override {
+    BuildTest::SetUp();
+    for (const TestKernel& kernel : test_kernels()) {
+      if (kernel.version.find("-cloud-") == std::string::npos) kernel_ = kernel;
+    }
+  }
+
+  RunResult plan(const std::string& name) {
+    write_text(facts(), read_file(kMachines + name + ".json"));
+    return build({"--dry-run", "--json", "--crashkernel", "256M"});
+  }
+
+  // What `modprobe OPTION NAME` prints, one word of each line.
+  [[nodiscard]] std::vector<std::string> modprobe(const std::string& option,
+                                                  const std::string& name) const {
+    const RunResult result = run(
+        {"modprobe", "-C", "/dev/null", "-d", kernel_.root, "-S", kernel_.version, option, name});
+    std::vector<std::string> lines;
+    std::istringstream text(result.out);
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    return lines;
+  }
+
+  // The file of a driver, empty when it is built in. What it needs stands before it.
+  [[nodiscard]] std::string file_of(const std::string& driver) const {
+    std::string file;
+    for (const std::string& line : modprobe("--show-depends", driver)) {
+      if (!line.starts_with("insmod ")) continue;
+      file = fs::path(line.substr(7, line.find(' ', 7) - 7)).filename().string();
+    }
+    return file;
+  }
+};
+
+// Of a module's file the name that an image has for it: unpacked, and with underscores.
+std::string unpacked(std::string file) {
+  std::ranges::replace(file, '-', '_');
+  return file.substr(0, file.find(".ko") + 3);
+}
+
+std::set<std::string> modules_in(const std::string& json) {
+  std::set<std::string> names;
+  const auto report = nlohmann::json::parse(json);
+  for (const auto& entry : report.at("entries")) {
+    const std::string name = fs::path(entry.at("path").get<std::string>()).filename();
+    if (name.find(".ko") != std::string::npos) names.insert(unpacked(name));
+  }
+  return names;
+}
+
+// An alias may match drivers that the machine did not bind; one of them has to be there.
+TEST_F(RecordedMachine, HasADriverForEveryDeviceOnTheWayToItsDisk) {
+  int machines = 0;
+  for (const auto& file : fs::directory_iterator(kMachines)) {
+    const std::string name = file.path().stem().string();
+    if (file.path().extension() != ".json" || !name.starts_with("qemu-")) continue;
+    const RunResult result = plan(name);
+    ASSERT_EQ(result.exit_code, 0) << name << ": " << result.err;
+    const std::set<std::string> planned = modules_in(result.out);
+    const auto record = nlohmann::json::parse(read_file(file.path()));
+    for (const auto& device : record.at("devices")) {
+      for (const auto& node : device.at("chain")) {
+        if (node.at("driver") == "" || node.at("modalias") == "") continue;
+        const std::string alias = node.at("modalias");
+        const std::vector<std::string> drivers = modprobe("--resolve-alias", alias);
+        bool driven = drivers.empty();  // built in, which --resolve-alias does not tell
+        for (const std::string& driver : drivers) {
+          const std::string module = file_of(driver);
+          driven = driven || module.empty() || planned.contains(unpacked(module));
+        }
+        EXPECT_TRUE(driven) << name << ": " << alias;
+      }
+    }
+    ++machines;
+  }
+  EXPECT_GE(machines, 12);
+}
+
+TEST_F(RecordedMachine, OnAnSdCardGetsWhatOnlyTheEventOfTheCardNames) {
+  const RunResult result = plan("qemu-sd-ext4");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::set<std::string> modules = modules_in(result.out);
+  for (const char* module : {"mmc_block.ko", "mmc_core.ko", "sdhci.ko", "sdhci_pci.ko"}) {
+    EXPECT_THAT(modules, Contains(module));
+  }
+}
+
+TEST_F(RecordedMachine, ThatComesOverANetworkIsRefusedWithoutAnImage) {
+  for (const auto& [name, layer] :
+       {std::pair{"iscsi", "sda, an iSCSI disk"}, {"nvme-tcp", "nvme0n1, an NVMe disk over tcp"}}) {
+    write_text(facts(), read_file(std::string(kMachines) + name + ".json"));
+    const RunResult result = build();
+    EXPECT_EQ(result.exit_code, 3) << name;
+    EXPECT_THAT(result.err, HasSubstr(layer));
+    EXPECT_FALSE(fs::exists(image())) << name;
+  }
+}
+
+}  // namespace
+}  // namespace kd
