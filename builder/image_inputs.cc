@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "builder/facts/dump_program.h"
 #include "builder/facts/sysctl_conf.h"
 #include "builder/fit/measurement.h"
 #include "builder/own_file.h"
@@ -134,7 +135,8 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
   plan.kernel = facts.kernel.version;
   KD_TRY(Settings settings, settings_of(roots, facts, inputs.notes));
   KD_TRY(plan.requirements,
-         decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls)));
+         decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls),
+                {makedumpfile_version(roots.machine), facts.kernel.version}));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
   KD_CHECK(select_modules(std::move(settings.modprobe), facts.kernel, plan, inputs.notes));

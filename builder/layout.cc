@@ -34,7 +34,7 @@ Result<Candidate> choose_variant(const ImageRequest& request, const Roots& roots
                        .compression = inputs.settings.compression,
                        .kernel = inputs.kernel_memory,
                        .ram = facts.machine.ram,
-                       .dump_arguments = inputs.plan.requirements.dump_arguments};
+                       .dump_arguments = inputs.plan.requirements.dump.first};
     candidate.model.image_size = estimate_image_size(candidate.model);
     if (candidate.reservation == 0) break;
     if (predict(candidate.model).needed <= candidate.reservation) break;

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "builder/base/atomic_file.h"
+#include "hooks/dump_check.h"
 #include "hooks/image.h"
 #include "hooks/kexec_command.h"
 #include "hooks/learn.h"
@@ -152,6 +153,10 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
                                   state.file_load_only, plan.kernel_file));
   }
   context.say("loaded kdump kernel");
+  for (const std::string& problem :
+       dump_problems(check_dump(context, state.config, state.running, plan.version, plan.direct))) {
+    context.say("WARNING: " + problem);
+  }
   const std::string text = describe_command(*command) + "\n";
   for (const std::string& path : {state.config.core_dir + "/kexec_cmd", std::string(kLoadedMark)}) {
     if (const Result<void> written = write_text(context, path, text); !written) {

@@ -18,6 +18,7 @@
 #include "builder/init/dump_directory.h"
 #include "builder/init/guard.h"
 #include "builder/init/linux_system.h"
+#include "hooks/dump_check.h"
 #include "hooks/image.h"
 
 namespace kd {
@@ -231,9 +232,9 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
     // It cannot be loaded like that any more, but a dump in the wrong place is better than none.
     context.say(network.error().message);
   }
-  KD_TRY(std::vector<std::string> words, split_words(config.makedump_args));
-  std::erase(words, "-F");
-  const std::vector<std::string> retry = {"-d", "31", "--num-threads", "0"};
+  KD_TRY(const DumpArguments arguments,
+         arguments_for_vmcore(context.reader, config, places.vmcore));
+  if (!arguments.note.empty()) context.say(arguments.note);
   const Compressor* compressor = usable_compressor(context, config);
 
   kdinit::InitConfig init;
@@ -243,8 +244,9 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   init.target.uuid = config.core_dir;
   const std::string directory = places.root + config.core_dir;
   init.dump_directory = directory;
-  add_words(words, init.dump_arguments);
-  add_words(retry, init.retry_arguments);
+  add_words(arguments.first, init.dump_arguments);
+  add_words(arguments.retry, init.retry_arguments);
+  init.dump_note = arguments.note;
   init.skip_dmesg = !config.dump_dmesg;
   init.stall_timeout = places.stall_timeout;
   init.keep_dumps = static_cast<std::uint32_t>(config.num_dumps);

@@ -130,6 +130,8 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   }
   const std::string version = facts.plan ? facts.plan->version : facts.state.running;
   facts.links = check_links(context.reader, config, version);
+  facts.dump = check_dump(context, config, facts.state.running,
+                          facts.plan ? facts.plan->version : "", facts.plan && facts.plan->direct);
   if (!facts.plan || facts.plan->initrd_file.empty()) return facts;
   const std::string& image = facts.plan->initrd_file;
   if (const Result<FileStatus> status = context.reader.status(image)) {
@@ -183,13 +185,22 @@ Assessment assess(const StatusFacts& facts) {
                     "in /etc/default/grub.d/kdump-tools.cfg, run update-grub and reboot",
                     megabytes(facts.needed), megabytes(facts.state.reservation)));
   }
+  for (std::string& problem : dump_problems(facts.dump)) {
+    result.reasons.push_back(std::move(problem));
+  }
   result.code = !facts.state.loaded ? kNotReady : result.reasons.empty() ? kReady : kReadyButStale;
   return result;
 }
 
+// Notes are no reasons: with them alone the machine is ready.
+void put_reasons(const StatusFacts& facts, std::string& out) {
+  for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  for (const std::string& note : dump_notes(facts.dump)) out += fmt::format("  note: {}\n", note);
+}
+
 std::string status_text(const StatusFacts& facts) {
   std::string out = fmt::format("current state   : {}\n", state_name(facts));
-  for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  put_reasons(facts, out);
   return out + last_dump_text(facts);
 }
 
@@ -204,12 +215,14 @@ std::string status_json(const StatusFacts& facts) {
   }
   nlohmann::ordered_json json = {
       {"schema", 1},
-      {"state", assessment.code == kReady           ? "ready"
-                : assessment.code == kNotReady      ? "not ready"
-                : !fits(facts)                      ? "does not fit"
-                : could_not_be_checked(facts.image) ? "unknown"
-                                                    : "stale"},
+      {"state", assessment.code == kReady            ? "ready"
+                : assessment.code == kNotReady       ? "not ready"
+                : !fits(facts)                       ? "does not fit"
+                : !dump_problems(facts.dump).empty() ? "dump at risk"
+                : could_not_be_checked(facts.image)  ? "unknown"
+                                                     : "stale"},
       {"reasons", assessment.reasons},
+      {"notes", dump_notes(facts.dump)},
       {"enabled", facts.state.config.use_kdump},
       {"loaded", facts.state.loaded},
       {"running_kernel", facts.state.running},
@@ -257,9 +270,10 @@ std::string show_text(const StatusFacts& facts) {
       out += fmt::format("   memory of the kernel: {}\n", facts.memory_source);
     }
   }
+  out += fmt::format("   {}\n", describe_dump(facts.dump));
   put_network(config, out);
   out += fmt::format("current state:    {}\n", state_name(facts));
-  for (const std::string& reason : assess(facts).reasons) out += fmt::format("  {}\n", reason);
+  put_reasons(facts, out);
   out += last_dump_text(facts);
   if (facts.plan) {
     const CaptureCommandLine& line = facts.plan->command_line;
@@ -297,6 +311,8 @@ std::string test_text(const StatusFacts& facts) {
     }
   }
   if (!facts.build) out += facts.build.error().message + "\n";
+  for (const std::string& problem : dump_problems(facts.dump)) out += problem + "\n";
+  for (const std::string& note : dump_notes(facts.dump)) out += note + "\n";
   out += fmt::format("USE_KDUMP:\t\t{}\nKDUMP_COREDIR:\t\t{}\ncrashkernel addr\t\t{}\n",
                      config.use_kdump ? 1 : 0, config.core_dir, facts.state.crash_address);
   if (!facts.plan) return out + facts.plan.error().message + "\n";

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hooks/dump_check.h"
 #include "hooks/dumps.h"
 #include "hooks/image.h"
 #include "hooks/load.h"
@@ -25,7 +26,8 @@ struct StatusFacts {
   std::uint64_t needed = 0;            // bytes of reservation for the image; 0: unknown
   bool image_newer_than_load = false;  // what is loaded is not what is on disk
   std::optional<Dump> last_dump;       // the newest below KDUMP_COREDIR
-  std::string last_command;            // KDUMP_COREDIR/kexec_cmd, empty when there is none
+  DumpCheck dump;
+  std::string last_command;  // KDUMP_COREDIR/kexec_cmd, empty when there is none
 };
 Result<StatusFacts> gather_status(const Context& context, PlanFor purpose = PlanFor::kLoad);
 

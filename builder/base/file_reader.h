@@ -53,4 +53,7 @@ class FileReader {
 // The first 128 KiB of a file, or all of a shorter one.
 Result<std::string> read_start(const FileReader& reader, std::string_view path);
 
+// The file of a program, all links resolved: looked up in /usr/sbin, /usr/bin, /sbin and /bin.
+Result<std::string> find_program(const FileReader& reader, std::string_view name);
+
 }  // namespace kd

@@ -106,6 +106,15 @@ Result<std::string> read_start(const FileReader& reader, std::string_view path) 
   return start;
 }
 
+Result<std::string> find_program(const FileReader& reader, std::string_view name) {
+  constexpr std::array<std::string_view, 4> kDirs = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+  for (const std::string_view dir : kDirs) {
+    if (Result<std::string> found = reader.resolve(fmt::format("{}/{}", dir, name))) return found;
+  }
+  return fail(ErrorKind::kFailed, "{} was not found in {}; install the package that has it", name,
+              fmt::join(kDirs, ", "));
+}
+
 Result<std::vector<std::string>> RootedReader::list(std::string_view path) const {
   KD_TRY(Fd fd, open_in_root(path, O_RDONLY | O_DIRECTORY));
   // fdopendir takes over a descriptor only when it succeeds, so it gets one of its own.

@@ -87,6 +87,7 @@ class Capture {
 void Capture::run() {
   report_.at_start = report_.lowest = system_.memory();
   report_.image_kernel = config_.kernel;
+  report_.dump_note = config_.dump_note;
   step("sysctl", &Capture::apply_sysctls);
   if (config_.capture == CaptureMode::kRootfs) {
     step("modules", &Capture::load_modules);

@@ -135,6 +135,7 @@ constexpr std::array kKeys = {
         [](Value v, InitConfig& c) { return set_number(v, 0, 86400, c.stall_timeout); }},
     Key{"dump-argument", true, [](Value v, InitConfig& c) { return add(v, c.dump_arguments); }},
     Key{"retry-argument", true, [](Value v, InitConfig& c) { return add(v, c.retry_arguments); }},
+    Key{"dump-note", false, [](Value v, InitConfig& c) { return set_text(v, c.dump_note); }},
     Key{"skip-dmesg", false, [](Value v, InitConfig& c) { return set_flag(v, c.skip_dmesg); }},
     Key{"dmesg-only", false, [](Value v, InitConfig& c) { return set_flag(v, c.dmesg_only); }},
     Key{"keep-dumps", false,

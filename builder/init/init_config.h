@@ -87,6 +87,7 @@ struct InitConfig {
   std::uint32_t stall_timeout = 600;
   List<std::string_view, kMaxArguments> dump_arguments;   // "dump-argument": for makedumpfile
   List<std::string_view, kMaxArguments> retry_arguments;  // "retry-argument"; none = no retry
+  std::string_view dump_note;    // "dump-note": on these arguments, for the report; may be empty
   bool skip_dmesg = false;       // "skip-dmesg 1": no dmesg.STAMP beside the dump
   bool dmesg_only = false;       // "dmesg-only 1": no dump; wins over skip-dmesg
   std::uint32_t keep_dumps = 0;  // "keep-dumps": KDUMP_NUM_DUMPS, 0 = all, at most 1000000

@@ -95,6 +95,7 @@ void put_report(const Report& report, TextBuffer& out) {
   put_text(out, "failed_step", report.failed_step());
   put_text(out, "error", report.failures[0].error.view());
   put_failures(report, out);
+  put_text(out, "dump_note", report.dump_note);
   put_text(out, "stamp", report.stamp.view());
   put_text(out, "dump_file", report.dump_file.view());
   put_number(out, "dump_bytes", report.dump_bytes);

@@ -14,7 +14,7 @@
 namespace kdinit {
 
 inline constexpr unsigned kReportVersion = 1;
-inline constexpr std::size_t kMaxReportBytes = 8192;
+inline constexpr std::size_t kMaxReportBytes = 9216;
 
 enum class Result {
   kUnfinished,      // what a capture leaves that was ended from outside
@@ -51,8 +51,9 @@ struct Report {
   // Nor this. A disk that took nothing for the stall timeout: nothing more is written to it, since
   // no write to it may ever come back.
   bool target_stalled = false;
-  Text<32> stamp;      // name of the run directory
-  Text<64> dump_file;  // in the run directory; empty when there is none
+  std::string_view dump_note;  // InitConfig::dump_note
+  Text<32> stamp;              // name of the run directory
+  Text<64> dump_file;          // in the run directory; empty when there is none
   std::uint64_t dump_bytes = 0;
   std::uint64_t incomplete_bytes = 0;  // of dump-incomplete; 0 when there is none
   bool dmesg_saved = false;

@@ -63,8 +63,9 @@ Result<std::string> init_config_text(const PlanInput& input) {
     line("root-uuid", requirements.root->uuid);
     if (!requirements.root->options.empty()) line("root-options", requirements.root->options);
   }
-  for (const std::string& word : requirements.dump_arguments) line("dump-argument", word);
-  for (const std::string& word : requirements.retry_arguments) line("retry-argument", word);
+  for (const std::string& word : requirements.dump.first) line("dump-argument", word);
+  for (const std::string& word : requirements.dump.retry) line("retry-argument", word);
+  if (!requirements.dump.note.empty()) line("dump-note", requirements.dump.note);
   if (!requirements.save_dmesg) line("skip-dmesg", "1");
   if (requirements.keep_dumps > 0) line("keep-dumps", std::to_string(requirements.keep_dumps));
   line("failure-action", name_of(requirements.failure_action));

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "builder/policy/dump_level.h"
 
 namespace kd {
 namespace {
@@ -112,17 +113,10 @@ constexpr ProfileRow kStock[] = {
 
 constexpr std::string_view kDumpUnit = "systemd.unit=kdump-tools-dump.service";
 
-// "6.1.0-56-amd64" is before 6.6; what is no version is not.
-bool is_before(std::string_view kernel, int major, int minor) {
-  int numbers[2] = {};
-  const char* at = kernel.data();
-  const char* const end = at + kernel.size();
-  for (int& number : numbers) {
-    const auto [stop, error] = std::from_chars(at, end, number);
-    if (error != std::errc{}) return false;
-    at = stop == end ? end : stop + 1;
-  }
-  return numbers[0] != major ? numbers[0] < major : numbers[1] < minor;
+// What is no version is not before any.
+bool is_before(std::string_view kernel, const Version& limit) {
+  const std::optional<Version> version = parse_version(kernel);
+  return version && *version < limit;
 }
 
 // Appends the harmless parameters of the running kernel to `parameters`.
@@ -151,7 +145,7 @@ std::vector<CommandLineRow> profile_rows(const CommandLineInputs& inputs) {
   const Situation now{.direct = !inputs.rootfs,
                       .usb_needed = inputs.usb_needed,
                       .lockdown = inputs.lockdown,
-                      .before_6_6 = is_before(inputs.kernel, 6, 6),
+                      .before_6_6 = is_before(inputs.kernel, {6, 6}),
                       .four_levels_reach = inputs.ram != 0 && inputs.ram <= kReachOfFourLevels};
   std::vector<CommandLineRow> rows;
   const auto take = [&](const ProfileRow& row) {

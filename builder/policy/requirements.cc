@@ -16,9 +16,6 @@ namespace {
 constexpr std::array<std::string_view, 6> kFileSystems = {"ext2", "ext3",  "ext4",
                                                           "xfs",  "btrfs", "vfat"};
 
-// makedumpfile(8): one thread, no compression and only the pages a debugger needs.
-const std::vector<std::string> kRetryArguments = {"-d", "31", "--num-threads", "0"};
-
 const BlockDevice* find_device(const MachineFacts& machine, std::string_view name) {
   const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
   return found == machine.devices.end() ? nullptr : &*found;
@@ -184,16 +181,16 @@ Result<kdinit::FinalAction> failure_action(const std::string& command) {
   return found->second;
 }
 
-// -F writes the flattened format for a pipe; init writes to a file, where it would only make the
-// dump unreadable for crash(8) until it is rearranged.
-Result<std::vector<std::string>> dump_arguments(const std::string& makedump_args) {
-  KD_TRY(std::vector<std::string> words, split_words(makedump_args));
-  std::erase(words, "-F");
-  if (words.size() > kdinit::kMaxArguments) {
-    return fail(ErrorKind::kUsage, "MAKEDUMP_ARGS has {} words, at most {} are possible",
-                words.size(), kdinit::kMaxArguments);
+Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
+                                Requirements& result) {
+  KD_TRY(result.dump, choose_dump_arguments(config, pair));
+  if (const std::size_t words = result.dump.first.size(); words > kdinit::kMaxArguments) {
+    return fail(ErrorKind::kUsage, "MAKEDUMP_ARGS has {} words, at most {} are possible", words,
+                kdinit::kMaxArguments);
   }
-  return words;
+  if (!result.dump.note.empty()) result.notes.push_back(result.dump.note);
+  result.uncalled_libraries = uncalled_libraries(result.dump.first);
+  return {};
 }
 
 Result<void> refuse_network(const KdumpConfig& config) {
@@ -261,7 +258,8 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
 }  // namespace
 
 Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& config,
-                            const InitramfsConfig& additions, std::vector<std::string> sysctls) {
+                            const InitramfsConfig& additions, std::vector<std::string> sysctls,
+                            const DumpPair& pair) {
   KD_CHECK(refuse_network(config));
   Requirements result;
   if (config.capture == "rootfs") {
@@ -285,9 +283,7 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
   }
   result.modules.loaded = machine.loaded_modules;
 
-  KD_TRY(result.dump_arguments, dump_arguments(config.makedump_args));
-  result.retry_arguments = kRetryArguments;
-  result.uncalled_libraries = uncalled_libraries(result.dump_arguments);
+  KD_CHECK(set_dump_arguments(config, pair, result));
   result.save_dmesg = config.dump_dmesg;
   KD_TRY(result.failure_action, failure_action(config.fail_command));
   result.keep_dumps = static_cast<unsigned>(config.num_dumps);

@@ -12,6 +12,7 @@
 #include "builder/facts/kdump_config.h"
 #include "builder/facts/machine.h"
 #include "builder/init/init_config.h"
+#include "builder/policy/dump_level.h"
 #include "modsel/select.h"
 
 namespace kd {
@@ -38,8 +39,7 @@ struct Requirements {
   std::optional<RootFileSystem> root;  // always there for capture rootfs
   modsel::ModuleRequest modules;
   std::vector<modsel::Wanted> root_modules;     // further ones for a root that is not the target
-  std::vector<std::string> dump_arguments;      // for makedumpfile
-  std::vector<std::string> retry_arguments;     // with less memory, after a failure
+  DumpArguments dump;                           // for makedumpfile
   std::vector<std::string> uncalled_libraries;  // of makedumpfile, with either
   bool save_dmesg = true;
   unsigned keep_dumps = 0;
@@ -53,6 +53,7 @@ struct Requirements {
 // ErrorKind::kUsage names the variable of the configuration that cannot be honoured.
 [[nodiscard]] Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& config,
                                           const InitramfsConfig& additions,
-                                          std::vector<std::string> sysctls = {});
+                                          std::vector<std::string> sysctls = {},
+                                          const DumpPair& pair = {});
 
 }  // namespace kd

@@ -13,8 +13,6 @@
 namespace kd {
 namespace {
 
-constexpr std::array<std::string_view, 4> kProgramDirs = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
-
 std::string_view multi_arch(int machine) {
   switch (machine) {
     case EM_X86_64:
@@ -61,14 +59,6 @@ Result<std::string> find_library(const FileReader& reader, std::string_view name
   }
   return fail(ErrorKind::kFailed, "library {} needed by {} was not found; install its package",
               name, source);
-}
-
-Result<std::string> find_program(const FileReader& reader, std::string_view name) {
-  for (const std::string_view dir : kProgramDirs) {
-    if (Result<std::string> found = reader.resolve(fmt::format("{}/{}", dir, name))) return found;
-  }
-  return fail(ErrorKind::kFailed, "{} was not found in {}; install the package that has it", name,
-              fmt::join(kProgramDirs, ", "));
 }
 
 std::string_view without_version(std::string_view symbol) {

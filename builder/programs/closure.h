@@ -27,10 +27,10 @@ struct StandIn {
   std::vector<std::string> libraries;  // their names in DT_NEEDED
 };
 
-// `name` is looked up in /usr/sbin, /usr/bin, /sbin and /bin. Libraries are searched as ld.so(8)
-// does on a Debian system without its cache: the run path of the file that asks, then the
-// multi-arch and the plain library directories. Sorted by image path. A library that is not found,
-// or a script in place of a program, is an error that names both ends.
+// `name` is looked up by find_program(). Libraries are searched as ld.so(8) does on a Debian system
+// without its cache: the run path of the file that asks, then the multi-arch and the plain library
+// directories. Sorted by image path. A library that is not found, or a script in place of a
+// program, is an error that names both ends.
 //
 // `stand_in` replaces those of its libraries that the program itself needs, and with them what only
 // they need: all of them, or none when it lacks a symbol that the program takes from one, with its

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "builder/fit/measurement.h"
 #include "cpio/image.h"
@@ -118,6 +119,56 @@ TEST_F(BuildTest, CheckSaysWhyAnImageIsStale) {
 
   write_text(image(), "overwritten");
   EXPECT_EQ(build({"--check"}).exit_code, 10);
+}
+
+// A tree with makedumpfile and all it needs, as ldd names it.
+class OtherRoot : public BuildTest {
+ protected:
+  void SetUp() override {
+    BuildTest::SetUp();
+    if (IsSkipped()) return;
+    const std::string files =
+        run({"sh", "-c", "ldd \"$(command -v makedumpfile)\" | grep -o '/[^ ]*'"}).out;
+    std::istringstream lines(files + "/usr/bin/makedumpfile\n");
+    for (std::string file; std::getline(lines, file);) {
+      fs::create_directories(fs::path(root() + file).parent_path());
+      fs::copy_file(fs::canonical(file), root() + file);
+    }
+  }
+  [[nodiscard]] std::string root() const { return scratch_.path("root"); }
+  [[nodiscard]] RunResult build_here(std::vector<std::string> more = {}) const {
+    fs::create_directories(root() + "/etc/default");
+    fs::copy_file(config(), root() + "/etc/default/kdump-tools",
+                  fs::copy_options::overwrite_existing);
+    std::vector<std::string> words = command({"--sysroot", root()});
+    *std::find(words.begin(), words.end(), config()) = "/etc/default/kdump-tools";
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  }
+  // Puts the text of another version into the program.
+  void replace_version(const std::string& version) const {
+    std::string program = read_file(root() + "/usr/bin/makedumpfile");
+    const std::string mark = "makedumpfile: version ";
+    const std::size_t at = program.find(mark);
+    ASSERT_NE(at, std::string::npos);
+    program.replace(at + mark.size(), version.size(), version);
+    write_text(root() + "/usr/bin/makedumpfile", program);
+  }
+};
+
+TEST_F(OtherRoot, ProgramThatWasReplacedMakesTheImageStale) {
+  ASSERT_EQ(build_here().exit_code, 0) << build_here().err;
+  ASSERT_EQ(build_here({"--check"}).exit_code, 0);
+  EXPECT_THAT(build_here({"--list", "--json"}).out, Not(HasSubstr("-d 17")));
+  replace_version("0.7.2");
+  const RunResult replaced = build_here({"--check"});
+  EXPECT_EQ(replaced.exit_code, 10);
+  EXPECT_THAT(replaced.out, AllOf(HasSubstr("bin/makedumpfile"), HasSubstr("kdump-init.conf")));
+  // And the new image has the level that is safe with it.
+  const RunResult built = build_here();
+  EXPECT_EQ(built.exit_code, 0) << built.err;
+  EXPECT_THAT(built.out, HasSubstr("-d 17 in place of -d 31"));
+  EXPECT_EQ(build_here({"--check"}).exit_code, 0);
 }
 
 TEST_F(BuildTest, VerifyFindsAnImageThatWasChanged) {

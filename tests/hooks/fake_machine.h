@@ -39,6 +39,7 @@ class FakeMachine {
     std::filesystem::create_directories(root.path("var/lib/kdump"));
     std::filesystem::create_directories(root.path("var/crash"));
     std::filesystem::create_directories(root.path("run"));
+    install_makedumpfile("1.7.2");
     install_kernel(kRunning);
 
     runner.programs["kdump-mkinitrd"] = [this](const std::vector<std::string>& argv) {
@@ -58,6 +59,12 @@ class FakeMachine {
     };
   }
 
+  void install_makedumpfile(const std::string& version) const {
+    root.write("usr/bin/makedumpfile",
+               "\x7f"
+               "ELF ... makedumpfile: version " +
+                   version + " (released on 20 Oct 2022)\n");
+  }
   void install_kernel(const std::string& version) const {
     root.write("boot/vmlinuz-" + version, "kernel " + version);
     root.write("lib/modules/" + version + "/modules.dep", "");

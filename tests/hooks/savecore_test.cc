@@ -71,6 +71,35 @@ TEST_F(Savecore, ArgumentsAreWordsAndNeverFlattened) {
   EXPECT_THAT(files().at("dump.STAMP"), HasSubstr("dump -l -d 17 -x a b "));
 }
 
+// What counts is the kernel that crashed, whichever one saves its memory.
+TEST_F(Savecore, KernelInTheDumpDecidesOnTheLevel) {
+  machine.root.write("vmcore", std::string(9000, '\x7f') + "VMCOREINFO" + std::string(2, '\0') +
+                                   "OSRELEASE=7.3.4-amd64\nBUILD-ID=00\n" +
+                                   std::string(3 << 20, 'v'));
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -c -d 17 "));
+  EXPECT_THAT(files().at("kdump-report.json"), HasSubstr("kernel 7.3.4-amd64"));
+  EXPECT_THAT(machine.said, HasSubstr("-d 17 in place of -d 31"));
+}
+
+TEST_F(Savecore, UnknownProgramGetsTheSafeLevelAtBothTries) {
+  machine.root.write("usr/bin/makedumpfile", "#!/bin/sh\nexec something-else\n");
+  install("makedumpfile",
+          "for last; do :; done\n"
+          "case $* in '-c '*) exit 1 ;; esac\n"
+          "echo \"dump $*\" >\"$last\"");
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -d 17 --num-threads 0 "));
+}
+
+TEST_F(Savecore, OwnLevelIsKeptWithAWarning) {
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  config = *interpret_kdump_config({{"MAKEDUMP_ARGS", "-c -d 31"}});
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -c -d 31 "));
+  EXPECT_THAT(machine.said, HasSubstr("use -d 17"));
+}
+
 TEST_F(Savecore, CompressesThroughAPipe) {
   config.compression = "gzip";
   install("gzip", "tr a-z A-Z");

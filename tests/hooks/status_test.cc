@@ -104,6 +104,58 @@ TEST_F(Status, NobodyKnowsWhetherAnImageWithoutAGoodManifestFits) {
   }
 }
 
+// Kernel 7.3 and the makedumpfile of the machine, 1.7.2.
+TEST_F(Status, SafeLevelIsReadyWithANote) {
+  machine.install_kernel("7.3.4-amd64");
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  make_ready();
+  const StatusFacts now = facts();
+  EXPECT_EQ(assess(now).code, 0);
+  const auto note = HasSubstr("-d 17 in place of -d 31");
+  EXPECT_THAT(status_text(now), AllOf(StartsWith("current state   : ready to kdump\n"), note));
+  EXPECT_THAT(show_text(now), AllOf(note, HasSubstr("makedumpfile 1.7.2, -c -d 17"),
+                                    HasSubstr("released for kernels up to 6.0")));
+  EXPECT_THAT(test_text(facts(PlanFor::kTest)), note);
+  EXPECT_THAT(nlohmann::json::parse(status_json(now))["notes"].at(0).get<std::string>(), note);
+}
+
+TEST_F(Status, LargeDumpWithoutSpaceIsReadyWithAReason) {
+  machine.install_kernel("7.3.4-amd64");
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  // An exabyte in use.
+  machine.root.write("proc/meminfo", "MemTotal: 1125899906842624 kB\nMemFree: 0 kB\n");
+  make_ready();
+  const StatusFacts now = facts();
+  EXPECT_THAT(assess(now).reasons,
+              ElementsAre(AllOf(HasSubstr("/var/crash has"), HasSubstr("KDUMP_COREDIR"))));
+  EXPECT_EQ(assess(now).code, 2);
+  EXPECT_EQ(nlohmann::json::parse(status_json(now))["state"], "dump at risk");
+  EXPECT_THAT(test_text(now), HasSubstr("/var/crash has"));
+}
+
+TEST_F(Status, OwnLevelThatSpoilsTheDumpIsReadyWithAReason) {
+  machine.install_kernel("7.3.4-amd64");
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  machine.configure("MAKEDUMP_ARGS='-c -d 31'\n");
+  make_ready();
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(HasSubstr("MAKEDUMP_ARGS")));
+  EXPECT_EQ(assess(facts()).code, 2);
+  machine.configure("MAKEDUMP_ARGS='-c -d 1'\n");
+  EXPECT_EQ(assess(facts()).code, 0);
+}
+
+// Its image has the level that is right for 6.1 and wrong for the kernel that would crash.
+TEST_F(Status, ImageOfAnotherKernelThatFiltersTooMuchIsAReason) {
+  machine.add_image(kRunning);
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  machine.build_status = 1;
+  ASSERT_TRUE(load(machine.context()).has_value());
+  const auto why = AllOf(HasSubstr(std::string("the image of ") + kRunning),
+                         HasSubstr("kdump-mkinitrd 7.3.4-amd64 builds"));
+  EXPECT_THAT(machine.said, AllOf(HasSubstr("WARNING: "), why));
+  EXPECT_THAT(assess(facts()).reasons, Contains(why));
+}
+
 TEST_F(Status, WrongLinkIsReadyWithAReason) {
   make_ready();
   machine.link("vmlinuz", "/nowhere");

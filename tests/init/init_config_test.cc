@@ -71,6 +71,7 @@ TEST(InitConfig, EveryKeyReachesItsField) {
                            "dump-argument -d\n"
                            "dump-argument 31\n"
                            "retry-argument -d\n"
+                           "dump-note 17 and not 31\n"
                            "skip-dmesg 1\n"
                            "dmesg-only 1\n"
                            "keep-dumps 5\n"
@@ -86,6 +87,7 @@ TEST(InitConfig, EveryKeyReachesItsField) {
   EXPECT_EQ(config.stall_timeout, 0u);
   EXPECT_THAT(texts(config.dump_arguments), ElementsAre("-c", "-d", "31"));
   EXPECT_THAT(texts(config.retry_arguments), ElementsAre("-d"));
+  EXPECT_EQ(config.dump_note, "17 and not 31");
   EXPECT_TRUE(config.skip_dmesg);
   EXPECT_TRUE(config.dmesg_only);
   EXPECT_EQ(config.keep_dumps, 5u);

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "builder/init/init_config.h"
+
 namespace kdinit {
 namespace {
 
@@ -71,6 +73,8 @@ TEST(Report, FitsItsBufferAtTheLargest) {
   Report report;
   report.kernel = report.image_kernel = longest;
   for (int i = 0; i < 100; ++i) report.add_failure("directory", std::string(1000, '"'));
+  const std::string note(kMaxValueBytes, '"');
+  report.dump_note = note;
   report.dump_file.put(longest);
   report.stamp.put(longest);
   report.step_count = std::size(report.steps);

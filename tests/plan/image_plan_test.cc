@@ -17,7 +17,7 @@ using testing::HasSubstr;
 PlanInput small_input() {
   PlanInput input;
   input.kernel = "6.1.0-test";
-  input.requirements = decide(virtio_machine(), {}, {}).value();
+  input.requirements = decide(virtio_machine(), {}, {}, {}, {"1.7.2", "6.1.0"}).value();
   input.modules.load_order = {
       {.name = "jbd2", .path = "/m/jbd2.ko.xz", .reason = "needed by ext4", .because = "ext4"},
       {.name = "ext4", .path = "/m/ext4.ko", .options = "a=1 b=2", .reason = "ext4 on vda"}};
@@ -113,6 +113,19 @@ TEST(InitConfigText, IsWhatInitReads) {
   EXPECT_EQ(config.target.uuid, "11111111-2222-3333-4444-555555555555");
   EXPECT_EQ(config.dump_directory, "/var/crash");
   EXPECT_EQ(config.dump_arguments.count, 3U);
+  EXPECT_EQ(config.dump_note, "");
+}
+
+TEST(InitConfigText, TellsInitOfTheSafeLevelAndWhy) {
+  PlanInput input = small_input();
+  input.requirements = decide(virtio_machine(), {}, {}, {}, {"1.7.8", "7.3.4-amd64"}).value();
+  const auto text = init_config_text(input);
+  ASSERT_TRUE(text.has_value()) << text.error().message;
+  EXPECT_THAT(*text, HasSubstr("dump-argument -c\ndump-argument -d\ndump-argument 17\n"
+                               "retry-argument -d\nretry-argument 17\n"));
+  kdinit::InitConfig config;
+  ASSERT_EQ(kdinit::parse(*text, config).line, 0U);
+  EXPECT_EQ(config.dump_note, input.requirements.dump.note);
 }
 
 TEST(InitConfigText, RefusesWhatInitWouldRefuse) {

@@ -17,7 +17,7 @@ using testing::Not;
 
 Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& config = {},
                                 const InitramfsConfig& additions = {}) {
-  return decide(machine, config, additions);
+  return decide(machine, config, additions, {}, {"1.7.2", "6.1.0-56-amd64"});
 }
 
 KdumpConfig rootfs() {
@@ -225,7 +225,16 @@ TEST(Requirements, WritesToAFileSoFlattenedFormatIsDropped) {
   config.makedump_args = "-F -l -d 17 --message-level 7";
   const auto result = decide_for(virtio_machine(), config);
   ASSERT_TRUE(result.has_value());
-  EXPECT_THAT(result->dump_arguments, ElementsAre("-l", "-d", "17", "--message-level", "7"));
+  EXPECT_THAT(result->dump.first, ElementsAre("-l", "-d", "17", "--message-level", "7"));
+}
+
+TEST(Requirements, SayWhyAKernelIsDumpedWithTheSafeLevel) {
+  const auto result = decide(virtio_machine(), {}, {}, {}, {"1.7.8", "7.3.4-amd64"});
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->dump.first, ElementsAre("-c", "-d", "17"));
+  EXPECT_THAT(result->dump.retry, Contains("17"));
+  EXPECT_THAT(result->notes, Contains(HasSubstr("-d 17 in place of -d 31")));
+  EXPECT_THAT(decide_for(virtio_machine())->notes, Not(Contains(HasSubstr("-d 17"))));
 }
 
 TEST(Requirements, KnowsTheFailureCommandsThatNeedNoShell) {
