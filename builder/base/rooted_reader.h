@@ -10,7 +10,7 @@ namespace kd {
 
 // Reads below a directory with openat2(2) and RESOLVE_IN_ROOT, so that a tree somebody else made
 // cannot make us read files of this machine. Needs Linux 5.6.
-class RootedReader final : public FileReader {
+class RootedReader : public FileReader {
  public:
   // `root` must be an existing directory; "/" is the live machine.
   static Result<RootedReader> open(const std::string& root);

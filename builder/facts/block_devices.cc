@@ -2,7 +2,6 @@
 #include "builder/facts/block_devices.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace kd {
@@ -92,17 +91,10 @@ std::string nvme_fabric(const FileReader& reader, const std::vector<BusNode>& ch
 BlockDevice read_device(const FileReader& reader, const std::string& name,
                         const std::string& path) {
   BlockDevice device{.name = name,
-                     .number = attribute(reader, path + "/dev"),
                      .kind = BlockKind::kDisk,
                      .layer = {},
-                     .mapper_name = attribute(reader, path + "/dm/name"),
-                     .size = 0,
                      .below = names_in(reader, path + "/slaves"),
                      .chain = {}};
-  const std::string sectors = attribute(reader, path + "/size");
-  std::from_chars(sectors.data(), sectors.data() + sectors.size(), device.size);
-  device.size *= 512;  // whatever the device's block size is
-
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
     device.below = {base_name(parent_of(path))};
@@ -202,9 +194,7 @@ std::optional<BtrfsFacts> find_btrfs(const FileReader& reader, std::string_view 
     const std::string directory = "/sys/fs/btrfs/" + uuid;
     std::vector<std::string> devices = names_in(reader, directory + "/devices");
     if (!contains(devices, device)) continue;
-    return BtrfsFacts{.uuid = uuid,
-                      .label = attribute(reader, directory + "/label"),
-                      .devices = std::move(devices)};
+    return BtrfsFacts{.uuid = uuid, .devices = std::move(devices)};
   }
   return std::nullopt;
 }

@@ -32,7 +32,6 @@ std::vector<Watchdog> find_watchdogs(const FileReader& reader);
 // What the kernel tells of the mounted btrfs that `device` belongs to; nothing for others.
 struct BtrfsFacts {
   std::string uuid;
-  std::string label;
   std::vector<std::string> devices;  // names, sorted
 };
 std::optional<BtrfsFacts> find_btrfs(const FileReader& reader, std::string_view device);

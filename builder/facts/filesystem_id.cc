@@ -21,9 +21,10 @@ FilesystemId probe_node(const std::string& host_path) {
   const Probe probe(blkid_new_probe_from_filename(host_path.c_str()), blkid_free_probe);
   if (!probe) return {};
   blkid_probe_enable_superblocks(probe.get(), 1);
-  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
+  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID);
   if (blkid_do_safeprobe(probe.get()) != 0) return {};
-  return {.uuid = probed_value(probe.get(), "UUID"), .label = probed_value(probe.get(), "LABEL")};
+  return {.uuid = probed_value(probe.get(), "UUID"),
+          .journal = probed_value(probe.get(), "EXT_JOURNAL")};
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ FilesystemId identify_filesystem(const RootedReader& reader, const std::string& 
   }
   const std::string links = "/dev/disk/by-uuid/";
   for (const std::string& uuid : reader.list(links).value_or(std::vector<std::string>{})) {
-    if (reader.resolve(links + uuid).value_or("") == node) return {.uuid = uuid, .label = {}};
+    if (reader.resolve(links + uuid).value_or("") == node) return {.uuid = uuid, .journal = {}};
   }
   return {};
 }

@@ -8,8 +8,8 @@
 namespace kd {
 
 struct FilesystemId {
-  std::string uuid;   // as libblkid prints it
-  std::string label;  // may be empty
+  std::string uuid;     // as libblkid prints it
+  std::string journal;  // the UUID of a journal on another device; mostly empty
 };
 
 // The file system on a device (its name in /sys): what libblkid reads from the node, else the link

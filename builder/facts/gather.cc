@@ -115,13 +115,13 @@ DumpMount describe_mount(const RootedReader& reader, const Mounts& mounts, const
                   .options = entry.options,
                   .device = find_block_device(reader, entry.number, entry.source),
                   .uuid = {},
-                  .label = {},
+                  .journal = {},
                   .members = {}};
   if (!mount.device.empty()) {
     add_block_device(reader, mount.device, devices);
     FilesystemId id = identify_filesystem(reader, mount.device);
     mount.uuid = std::move(id.uuid);
-    mount.label = std::move(id.label);
+    mount.journal = std::move(id.journal);
     if (std::optional<BtrfsFacts> btrfs = find_btrfs(reader, mount.device)) {
       if (mount.uuid.empty()) mount.uuid = btrfs->uuid;
       for (const std::string& name : btrfs->devices) add_block_device(reader, name, devices);
@@ -135,6 +135,16 @@ DumpMount describe_mount(const RootedReader& reader, const Mounts& mounts, const
     std::erase(mount.uuid, '"');
   }
   return mount;
+}
+
+// An overlay there is one of systemd-sysext: / below it has all that a boot needs.
+std::string usr_source(const Mounts& mounts) {
+  const bool live = !mounts.mountinfo.empty();
+  for (const MountEntry& entry : live ? mounts.mountinfo : mounts.fstab) {
+    const std::string usr = live ? mounts.prefix + "/usr" : "/usr";
+    if (entry.mount_point == usr && entry.fs_type != "overlay") return entry.source;
+  }
+  return {};
 }
 
 std::string read_line(const FileReader& reader, std::string_view path) {
@@ -162,18 +172,19 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   KD_TRY(facts.dump_directory, resolve_directory(reader, dump_directory));
 
   DeviceMap devices;
-  KD_TRY(const Mounts mounts, read_mounts(reader));
-  KD_TRY(const MountEntry dump, mount_of(mounts, facts.dump_directory));
-  facts.dump_mount = describe_mount(reader, mounts, dump, devices);
-  if (const MountEntry* entry = fstab_entry(mounts, dump.mount_point)) {
-    facts.fstab = FstabEntry{.source = entry->source,
-                             .mount_point = entry->mount_point,
-                             .fs_type = entry->fs_type,
-                             .options = entry->options};
+  KD_TRY(Mounts mounts, read_mounts(reader));
+  KD_TRY(MountEntry dump, mount_of(mounts, facts.dump_directory));
+  if (dump.fs_type == "autofs") {
+    // An automount that nobody has used yet mounts its file system when it is opened.
+    static_cast<void>(reader.list(facts.dump_directory));
+    KD_TRY(mounts, read_mounts(reader));
+    KD_TRY(dump, mount_of(mounts, facts.dump_directory));
   }
+  facts.dump_mount = describe_mount(reader, mounts, dump, devices);
   if (const Result<MountEntry> root = mount_of(mounts, "/"); root && dump.mount_point != "/") {
     facts.root_mount = describe_mount(reader, mounts, *root, devices);
   }
+  facts.usr_source = usr_source(mounts);
   for (auto& [name, device] : devices) facts.devices.push_back(std::move(device));
 
   facts.watchdogs = find_watchdogs(reader);
@@ -184,9 +195,10 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   facts.loaded_modules = parse_loaded_modules(reader.read("/proc/modules").value_or(""));
   facts.time_zone = parse_time_zone(reader.read("/etc/localtime").value_or(""));
   // Through the gate for records, so that a live machine and its record are the same facts.
-  Result<MachineFacts> checked = machine_from_json(machine_to_json(facts));
-  if (!checked) return in_context("this machine", std::move(checked).error());
-  return checked;
+  if (Result<void> checked = check_machine(facts); !checked) {
+    return in_context("this machine", std::move(checked).error());
+  }
+  return facts;
 }
 
 }  // namespace kd

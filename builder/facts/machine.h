@@ -11,7 +11,7 @@
 
 namespace kd {
 
-inline constexpr int kMachineSchemaVersion = 1;
+inline constexpr int kMachineSchemaVersion = 2;
 
 // One step of /sys/devices/... from a block device up to its bus root.
 struct BusNode {
@@ -26,15 +26,12 @@ struct BusNode {
 enum class BlockKind { kDisk, kPartition, kDeviceMapper, kMd, kLoop, kOther };
 
 struct BlockDevice {
-  std::string name;    // as in /sys, where '!' stands for '/'; may differ after the crash
-  std::string number;  // "MAJOR:MINOR"
+  std::string name;  // as in /sys, where '!' stands for '/'; may differ after the crash
   BlockKind kind = BlockKind::kDisk;
   // Device mapper: the part of dm/uuid before the first '-' ("LVM", "CRYPT", "mpath"), empty
   // without a uuid. MD: md/level ("raid1"). NVMe over a network: the transport of its controller
   // ("tcp"). Others: empty.
   std::string layer;
-  std::string mapper_name;         // dm/name: its name below /dev/mapper; others: empty
-  std::uint64_t size = 0;          // bytes
   std::vector<std::string> below;  // names: the disk of a partition, the slaves of dm and md
   // Nearest first, the disk itself is the first node. Empty for partitions (their disk has it) and
   // for virtual devices. A multipath NVMe disk has the chains of all its controllers.
@@ -59,26 +56,19 @@ struct DumpMount {
   std::string options;  // per-mount and super options, comma separated
   std::string device;   // name of a member of MachineFacts::devices, empty when not on one
   std::string uuid;     // of the file system as libblkid prints it; empty when unknown
-  std::string label;
+  // ext3/4: the UUID of a journal that lies on a device of its own; empty when it is inside.
+  std::string journal;
   // All devices of a file system on more than one (btrfs), sorted; else empty.
   std::vector<std::string> members;
   bool operator==(const DumpMount&) const = default;
-};
-
-struct FstabEntry {
-  std::string source;  // "UUID=..." as written
-  std::string mount_point;
-  std::string fs_type;
-  std::string options;
-  bool operator==(const FstabEntry&) const = default;
 };
 
 struct MachineFacts {
   std::string architecture;    // uname -m
   std::string dump_directory;  // the configured one, with links resolved: "/var/crash"
   DumpMount dump_mount;
-  std::optional<FstabEntry> fstab;      // the entry of dump_mount.mount_point
   std::optional<DumpMount> root_mount;  // "/" when it is not dump_mount
+  std::string usr_source;               // of a file system mounted at /usr, empty when / has it
   std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
   std::vector<Watchdog> watchdogs;   // by name; a record without this member has none
   std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none

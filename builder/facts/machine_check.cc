@@ -10,7 +10,28 @@
 namespace kd {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789";
+// RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(0);
+    const std::size_t length = first < 0x80                    ? 1
+                               : first >= 0xc2 && first < 0xe0 ? 2
+                               : first >= 0xe0 && first < 0xf0 ? 3
+                               : first >= 0xf0 && first < 0xf5 ? 4
+                                                               : 0;
+    if (length == 0 || length > text.size()) return false;
+    for (std::size_t i = 1; i < length; ++i) {
+      if ((byte(i) & 0xc0) != 0x80) return false;
+    }
+    if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0) ||
+        (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90)) {
+      return false;
+    }
+    text.remove_prefix(length);
+  }
+  return true;
+}
 
 bool is_name(std::string_view value) {
   return !value.empty() && value != "." && value.find('/') == std::string_view::npos &&
@@ -20,13 +41,6 @@ bool is_name(std::string_view value) {
 bool leads_up(std::string_view path) {
   return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
          path.find("/../") != std::string_view::npos;
-}
-
-bool is_number(std::string_view value) {
-  const std::size_t colon = value.find(':');
-  return colon != std::string_view::npos && colon > 0 && colon + 1 < value.size() &&
-         value.substr(0, colon).find_first_not_of(kDigits) == std::string_view::npos &&
-         value.substr(colon + 1).find_first_not_of(kDigits) == std::string_view::npos;
 }
 
 bool is_uuid(std::string_view value) {
@@ -73,6 +87,7 @@ std::string problem_of(std::string_view value, Check check) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
   });
   if (controls) return "has a control character";
+  if (!is_utf8(value)) return "is not UTF-8; such a name cannot be kept in a record, rename it";
   switch (check) {
     case Check::kText:
       return {};
@@ -85,8 +100,6 @@ std::string problem_of(std::string_view value, Check check) {
       return value.starts_with('/') && !leads_up(value) ? "" : "is no absolute path without ..";
     case Check::kSysPath:
       return value.starts_with("devices/") && !leads_up(value) ? "" : "is no path in devices/";
-    case Check::kNumber:
-      return is_number(value) ? "" : "is no MAJOR:MINOR";
     case Check::kUuid:
       return is_uuid(value) ? "" : "is no UUID";
   }

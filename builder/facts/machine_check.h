@@ -11,12 +11,11 @@
 namespace kd {
 
 enum class Check {
-  kText,  // no control characters but tab
+  kText,  // UTF-8 without control characters but tab
   kName,  // one path component
   kNameOrEmpty,
   kPath,     // absolute, without ".."
   kSysPath,  // "devices/...", below /sys, without ".."
-  kNumber,   // "MAJOR:MINOR"
   kUuid,     // letters, digits and -.:_, or empty
 };
 

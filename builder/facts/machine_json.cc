@@ -40,11 +40,8 @@ void visit(Visitor& v, Of<BusNode> auto& node) {
 template <typename Visitor>
 void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("name", device.name, Check::kName);
-  v("number", device.number, Check::kNumber);
   v("kind", device.kind, Check::kText);
   v("layer", device.layer, Check::kNameOrEmpty);
-  v("mapper_name", device.mapper_name, Check::kNameOrEmpty);
-  v("size", device.size, Check::kText);
   v("below", device.below, Check::kName);
   v("chain", device.chain, Check::kText);
 }
@@ -64,16 +61,8 @@ void visit(Visitor& v, Of<DumpMount> auto& mount) {
   v("options", mount.options, Check::kText);
   v("device", mount.device, Check::kNameOrEmpty);
   v("uuid", mount.uuid, Check::kUuid);
-  v("label", mount.label, Check::kText);
+  v("journal", mount.journal, Check::kUuid);
   v("members", mount.members, Check::kName);
-}
-
-template <typename Visitor>
-void visit(Visitor& v, Of<FstabEntry> auto& entry) {
-  v("source", entry.source, Check::kText);
-  v("mount_point", entry.mount_point, Check::kPath);
-  v("fs_type", entry.fs_type, Check::kText);
-  v("options", entry.options, Check::kText);
 }
 
 template <typename Visitor>
@@ -81,8 +70,8 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("architecture", machine.architecture, Check::kName);
   v("dump_directory", machine.dump_directory, Check::kPath);
   v("dump_mount", machine.dump_mount, Check::kText);
-  v("fstab", machine.fstab, Check::kText);
   v("root_mount", machine.root_mount, Check::kText);
+  v("usr_source", machine.usr_source, Check::kText);
   v("devices", machine.devices, Check::kText);
   v.unless_empty("watchdogs", machine.watchdogs, Check::kText);
   v("reservation", machine.reservation, Check::kText);
@@ -130,6 +119,48 @@ class Writer {
   }
 };
 
+// Looks at every string of a struct. The first complaint stays in `error`.
+class Checker {
+ public:
+  Checker(json::json_pointer path, std::string& error) : path_(std::move(path)), error_(error) {}
+
+  template <typename T>
+  void operator()(const char* name, const T& value, Check check) {
+    if (error_.empty()) look_at(path_ / name, value, check);
+  }
+  template <typename T>
+  void unless_empty(const char* name, const std::vector<T>& values, Check check) {
+    (*this)(name, values, check);
+  }
+
+ private:
+  void look_at(const json::json_pointer& path, const std::string& value, Check check) {
+    if (const std::string problem = problem_of(value, check); !problem.empty()) {
+      error_ = fmt::format("{}: {}", path.to_string(), problem);
+    }
+  }
+  void look_at(const json::json_pointer&, const std::uint64_t&, Check) {}
+  void look_at(const json::json_pointer&, const BlockKind&, Check) {}
+  template <typename T>
+  void look_at(const json::json_pointer& path, const std::vector<T>& values, Check check) {
+    for (std::size_t i = 0; i < values.size() && error_.empty(); ++i) {
+      look_at(path / i, values[i], check);
+    }
+  }
+  template <typename T>
+  void look_at(const json::json_pointer& path, const std::optional<T>& value, Check check) {
+    if (value) look_at(path, *value, check);
+  }
+  template <typename T>
+  void look_at(const json::json_pointer& path, const T& value, Check) {
+    Checker checker(path, error_);
+    visit(checker, value);
+  }
+
+  json::json_pointer path_;
+  std::string& error_;
+};
+
 // Fills a struct from an object. The first complaint stays in `error` and ends all reading.
 class Reader {
  public:
@@ -139,12 +170,12 @@ class Reader {
   }
 
   template <typename T>
-  void operator()(const char* name, T& value, Check check) {
+  void operator()(const char* name, T& value, Check) {
     if (!error_.empty()) return;
     const auto found = object_.find(name);
     if (found == object_.end()) return complain(path_ / name, "is missing");
     names_.insert(name);
-    read(*found, path_ / name, value, check);
+    read(*found, path_ / name, value);
   }
 
   template <typename T>
@@ -168,18 +199,15 @@ class Reader {
     error_ = fmt::format("{}: {}", where.empty() ? "/" : where, problem);
   }
 
-  void read(const json& from, const json::json_pointer& path, std::string& value, Check check) {
+  void read(const json& from, const json::json_pointer& path, std::string& value) {
     if (!from.is_string()) return complain(path, "is no string");
     value = from.get_ref<const std::string&>();
-    if (const std::string problem = problem_of(value, check); !problem.empty()) {
-      complain(path, problem);
-    }
   }
-  void read(const json& from, const json::json_pointer& path, std::uint64_t& value, Check) {
+  void read(const json& from, const json::json_pointer& path, std::uint64_t& value) {
     if (!from.is_number_unsigned()) return complain(path, "is no whole number from 0 to 2^64-1");
     value = from.get<std::uint64_t>();
   }
-  void read(const json& from, const json::json_pointer& path, BlockKind& value, Check) {
+  void read(const json& from, const json::json_pointer& path, BlockKind& value) {
     for (const auto& [kind, name] : kKinds) {
       if (from.is_string() && from.get_ref<const std::string&>() == name) {
         value = kind;
@@ -189,21 +217,20 @@ class Reader {
     complain(path, "is none of disk, partition, device-mapper, md, loop, other");
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, std::vector<T>& values, Check check) {
+  void read(const json& from, const json::json_pointer& path, std::vector<T>& values) {
     if (!from.is_array()) return complain(path, "is no array");
     if (from.size() > kMaxElements) return complain(path, "has too many elements");
     values.resize(from.size());
     for (std::size_t i = 0; i < values.size() && error_.empty(); ++i) {
-      read(from[i], path / i, values[i], check);
+      read(from[i], path / i, values[i]);
     }
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, std::optional<T>& value,
-            Check check) {
-    if (!from.is_null()) read(from, path, value.emplace(), check);
+  void read(const json& from, const json::json_pointer& path, std::optional<T>& value) {
+    if (!from.is_null()) read(from, path, value.emplace());
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, T& value, Check) {
+  void read(const json& from, const json::json_pointer& path, T& value) {
     Reader reader(from, path, error_);
     visit(reader, value);
     reader.refuse_other_members();
@@ -271,8 +298,17 @@ std::string machine_to_json(const MachineFacts& machine) {
   Writer writer;
   writer.object["schema"] = kMachineSchemaVersion;
   visit(writer, machine);
-  // Bytes that are no UTF-8, say in a file system label, become U+FFFD.
+  // Facts that passed check_machine() have nothing to replace.
   return writer.object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+Result<void> check_machine(const MachineFacts& machine) {
+  std::string error;
+  Checker checker(json::json_pointer(), error);
+  visit(checker, machine);
+  if (error.empty()) error = problem_of_references(machine);
+  if (!error.empty()) return fail(ErrorKind::kFailed, "{}", error);
+  return {};
 }
 
 Result<MachineFacts> machine_from_json(std::string_view text) {
@@ -292,8 +328,8 @@ Result<MachineFacts> machine_from_json(std::string_view text) {
   }
   visit(reader, machine);
   reader.refuse_other_members();
-  if (error.empty()) error = problem_of_references(machine);
   if (!error.empty()) return fail(ErrorKind::kFailed, "{}", error);
+  KD_CHECK(check_machine(machine));
   return machine;
 }
 

@@ -66,16 +66,33 @@ TEST(MachineJson, WatchdogsAreAMemberThatOlderRecordsHaveNot) {
 
 TEST(MachineJson, WritesSchemaFirstAndEndsWithANewline) {
   const std::string text = record_text();
-  EXPECT_THAT(text, StartsWith("{\n  \"schema\": 1,\n  \"architecture\": "));
+  EXPECT_THAT(text, StartsWith("{\n  \"schema\": 2,\n  \"architecture\": "));
   EXPECT_TRUE(text.ends_with("}\n"));
 }
 
-TEST(MachineJson, ReplacesBytesThatAreNoUtf8) {
-  auto machine = *machine_from_json(record_text());
-  machine.dump_mount.label = "caf\xe9";
-  const auto again = machine_from_json(machine_to_json(machine));
-  ASSERT_TRUE(again.has_value());
-  EXPECT_EQ(again->dump_mount.label, "caf\xef\xbf\xbd");
+TEST(CheckMachine, RefusesTextThatIsNoUtf8) {
+  const auto machine = *machine_from_json(record_text());
+  EXPECT_TRUE(check_machine(machine).has_value());
+  for (const char* text : {"/caf\xe9", "/\xc3", "/\xc0\xaf", "/\xed\xa0\x80", "/\xf4\x90\x80\x80",
+                           "/\xe0\x80\xaf", "/\xf0\x80\x80\xaf", "/\xff", "/\x80"}) {
+    MachineFacts damaged = machine;
+    damaged.dump_directory = text;
+    const auto checked = check_machine(damaged);
+    ASSERT_FALSE(checked.has_value()) << text;
+    EXPECT_THAT(checked.error().message, StartsWith("/dump_directory: is not UTF-8"));
+  }
+  MachineFacts fine = machine;
+  fine.dump_directory = "/caf\u00e9/\u20ac/\U0001f4be";
+  EXPECT_TRUE(check_machine(fine).has_value());
+  EXPECT_EQ(machine_from_json(machine_to_json(fine))->dump_directory, fine.dump_directory);
+}
+
+TEST(CheckMachine, NamesWhatIsNotWellFormed) {
+  MachineFacts machine = *machine_from_json(record_text());
+  machine.devices.at(2).chain.at(0).driver = "a/b";
+  const auto checked = check_machine(machine);
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_THAT(checked.error().message, StartsWith("/devices/2/chain/0/driver: is no name"));
 }
 
 struct Damage {
@@ -99,7 +116,7 @@ TEST_P(DamagedRecord, IsRefusedWithItsPath) {
 }
 
 constexpr Damage kDamages[] = {
-    {"/schema", "2", "/schema: is 2, this program reads version 1"},
+    {"/schema", "1", "/schema: is 1, this program reads version 2"},
     {"/schema", "\"1\"", "/schema: is \"1\""},
     {"/schema", "null", "/schema: is null"},
     {"/extra", "1", "/extra: is not a member of the schema"},
@@ -127,8 +144,9 @@ constexpr Damage kDamages[] = {
     {"/dump_mount/members", "[\"\"]", "/dump_mount/members/0: is no name"},
     {"/root_mount/device", "\"sdz\"", "/root_mount/device: there is no device"},
     {"/root_mount", "1", "/root_mount: is no object"},
-    {"/fstab", "{}", "/fstab/source: is missing"},
-    {"/fstab/mount_point", "\"x\"", "/fstab/mount_point: is no absolute path"},
+    {"/fstab", "{}", "/fstab: is not a member of the schema"},
+    {"/usr_source", "null", "/usr_source: is no string"},
+    {"/dump_mount/journal", "\"a b\"", "/dump_mount/journal: is no UUID"},
     {"/devices", "{}", "/devices: is no array"},
     {"/devices/1", "null", "/devices/1: is no object"},
     {"/devices/0/name", "\"a/b\"", "/devices/0/name: is no name"},
@@ -136,15 +154,12 @@ constexpr Damage kDamages[] = {
     {"/devices/0/name", "\".\"", "/devices/0/name: is no name"},
     {"/devices/0/name", "\"a\\u007f\"", "/devices/0/name: has a control character"},
     {"/devices/1/name", "\"dm-0\"", "/devices/1/name: 'dm-0' is there twice"},
-    {"/devices/0/number", "\"8\"", "/devices/0/number: is no MAJOR:MINOR"},
-    {"/devices/0/number", "\":\"", "/devices/0/number: is no MAJOR:MINOR"},
-    {"/devices/0/number", "\"8:x\"", "/devices/0/number: is no MAJOR:MINOR"},
     {"/devices/2/kind", "\"tape\"", "/devices/2/kind: is none of disk, partition"},
     {"/devices/2/kind", "0", "/devices/2/kind: is none of disk, partition"},
-    {"/devices/0/size", "-1", "/devices/0/size: is no whole number"},
-    {"/devices/0/size", "1.5", "/devices/0/size: is no whole number"},
-    {"/devices/0/size", "\"1\"", "/devices/0/size: is no whole number"},
-    {"/devices/0/size", "18446744073709551616", "/devices/0/size: is no whole number"},
+    {"/ram", "-1", "/ram: is no whole number"},
+    {"/ram", "1.5", "/ram: is no whole number"},
+    {"/ram", "\"1\"", "/ram: is no whole number"},
+    {"/ram", "18446744073709551616", "/ram: is no whole number"},
     {"/devices/0/below/0", "\"sdz\"", "/devices/0/below/0: there is no device 'sdz'"},
     {"/devices/0/below/0", "1", "/devices/0/below/0: is no string"},
     {"/devices/2/below", "[\"dm-0\"]", "/devices: a device is below itself"},

@@ -143,11 +143,8 @@ class UnsupportedLayer : public testing::TestWithParam<Layer> {};
 
 TEST_P(UnsupportedLayer, IsRefusedWithDeviceAndLayer) {
   MachineFacts machine = virtio_machine();
-  machine.devices.push_back({.name = "top",
-                             .number = "253:0",
-                             .kind = GetParam().kind,
-                             .layer = GetParam().layer,
-                             .below = {"vda"}});
+  machine.devices.push_back(
+      {.name = "top", .kind = GetParam().kind, .layer = GetParam().layer, .below = {"vda"}});
   machine.dump_mount.device = "top";
   const auto result = decide_for(machine);
   expect_refused(result, ErrorKind::kTargetNotSupported, "top");
@@ -272,7 +269,7 @@ MachineFacts two_disk_machine() {
                         .options = "rw",
                         .device = "vdb",
                         .uuid = "99999999-2222-3333-4444-555555555555",
-                        .label = {},
+                        .journal = {},
                         .members = {}};
   BlockDevice disk = machine.devices[0];
   disk.name = "vdb";
