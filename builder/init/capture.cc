@@ -335,7 +335,8 @@ Capture::Attempt Capture::give_up_dump(const ChildResult& result) {
   Text<160> why;
   result.describe(why);
   if (full)
-    why.put("; the target is full: there were ", mib(report_.free_bytes / 1024), " MiB free");
+    why.put("; the target is full, or takes no larger file: there were ",
+            mib(report_.free_bytes / 1024), " MiB free");
   fail("makedumpfile ", why.view());
   return full || result.stalled ? Attempt::kGivenUp : Attempt::kFailed;
 }

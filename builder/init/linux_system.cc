@@ -142,7 +142,7 @@ bool LinuxSystem::is_full(const char* file) {
   bool full = false;
   for (int i = 0; i < kBlocks && !full; ++i) {
     if (::write(fd.get(), block, sizeof block) >= 0) continue;
-    full = errno == ENOSPC || errno == EDQUOT;
+    full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;  // vfat: 4 GiB
     break;
   }
   if (fd.valid()) ::ftruncate(fd.get(), end);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "builder/policy/dump_libraries.h"
+#include "builder/policy/mounted_part.h"
 #include "builder/policy/storage_layer.h"
 
 namespace kd {
@@ -31,10 +32,21 @@ struct Place {
 
 Result<void> check_file_system(const Place& place) {
   const DumpMount& mount = place.mount;
+  if (mount.fs_type == "autofs") {
+    return fail(ErrorKind::kTargetNotSupported,
+                "{} is below the automount {}, which mounts nothing now: open that directory, or "
+                "mount its file system, and try again",
+                place.path, mount.mount_point);
+  }
   if (std::ranges::find(kFileSystems, mount.fs_type) == kFileSystems.end()) {
     return fail(ErrorKind::kTargetNotSupported,
                 "{} is on {} ({} mounted at {}): this file system cannot be {} yet; {}", place.path,
                 mount.fs_type, mount.source, mount.mount_point, place.role, place.advice);
+  }
+  if (const std::string device = second_device(mount); !device.empty()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "the {} file system at {} needs a second device, {}: it cannot be {} yet; {}",
+                mount.fs_type, mount.mount_point, device, place.role, place.advice);
   }
   // Not to know is no refusal: what is missing once may be there at the next try, and an image that
   // was built before stays.
@@ -126,36 +138,32 @@ void want_watchdogs(const MachineFacts& machine, std::vector<modsel::Wanted>& wa
   wanted.insert(wanted.begin(), drivers.begin(), drivers.end());
 }
 
-bool has_word(std::string_view list, std::string_view word) {
-  std::size_t start = 0;
-  while (start <= list.size()) {
-    const std::size_t end = std::min(list.find(',', start), list.size());
-    if (list.substr(start, end - start) == word) return true;
-    start = end + 1;
-  }
-  return false;
-}
-
-// Options that change where files are found or how vfat spells them; everything else (noatime,
-// quota, ro) is the running system's business and could only make a mount fail.
-std::string mount_options(const DumpMount& mount) {
-  if (mount.fs_type == "btrfs") return "subvol=" + mount.root;
-  if (mount.fs_type == "xfs" && has_word(mount.options, "nouuid")) return "nouuid";
-  return {};
-}
-
-Target choose_target(const MachineFacts& machine) {
+Result<Target> choose_target(const MachineFacts& machine) {
   const DumpMount& mount = machine.dump_mount;
+  KD_TRY(MountedPart part, mounted_part(mount));
   std::string below = machine.dump_directory;
   if (mount.mount_point != "/") below.erase(0, mount.mount_point.size());
-  // A bind mount shows a part of the file system; init mounts all of it.
-  if (mount.fs_type != "btrfs" && mount.root != "/") below.insert(0, mount.root);
+  if (part.directory != "/") below.insert(0, part.directory);
   if (below.empty()) below = "/";
-  return {.fs_type = mount.fs_type,
-          .uuid = mount.uuid,
-          .options = mount_options(mount),
-          .dump_directory = std::move(below),
-          .description = {}};
+  return Target{.fs_type = mount.fs_type,
+                .uuid = mount.uuid,
+                .options = std::move(part.options),
+                .dump_directory = std::move(below),
+                .description = {}};
+}
+
+// makedumpfile(8) writes every page of the RAM at the level 0, with an index of 24 bytes for each;
+// filters and compression mostly leave a tenth, and promise nothing.
+void note_largest_file(const MachineFacts& machine, std::vector<std::string>& notes) {
+  constexpr std::uint64_t kLargestVfatFile = (std::uint64_t{4} << 30) - 1;
+  if (machine.dump_mount.fs_type != "vfat" || machine.ram + machine.ram / 128 <= kLargestVfatFile) {
+    return;
+  }
+  notes.push_back(
+      fmt::format("a file on vfat ends at 4 GiB, and the dump of {:.1f} GiB of memory may be "
+                  "larger: what is beyond would be lost; set KDUMP_COREDIR to a directory on ext4, "
+                  "xfs or btrfs",
+                  static_cast<double>(machine.ram) / (1 << 30)));
 }
 
 Result<kdinit::FinalAction> failure_action(const std::string& command) {
@@ -225,8 +233,9 @@ Result<void> add_target(const MachineFacts& machine, Requirements& result) {
                     .role = "a dump target",
                     .advice = "set KDUMP_COREDIR to a directory on ext2/3/4, xfs, btrfs or vfat"};
   KD_TRY(result.modules.wanted, modules_for(machine, place));
-  result.target = choose_target(machine);
+  KD_TRY(result.target, choose_target(machine));
   result.target.description = describe(place);
+  note_largest_file(machine, result.notes);
   return {};
 }
 
@@ -235,9 +244,17 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
   if (mount.mount_point != "/") {
     return fail(ErrorKind::kTargetNotSupported, "the facts do not say what is mounted at /");
   }
-  if (mount.fs_type != "btrfs" && mount.root != "/") {
+  KD_TRY(const MountedPart part, mounted_part(mount));
+  if (part.directory != "/") {
     return fail(ErrorKind::kTargetNotSupported, "/ is only the directory {} of {}", mount.root,
                 mount.source);
+  }
+  // The program that starts the system lies below /usr, and init mounts / alone.
+  if (!machine.usr_source.empty()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "/usr is a file system of its own ({}), which a capture in the real root would "
+                "lack; set KDUMP_CAPTURE=direct, or merge /usr into /",
+                machine.usr_source);
   }
   const Place place{.mount = mount,
                     .path = "/",
@@ -251,7 +268,7 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
     for (modsel::Wanted& module : wanted) module.required = false;
     result.root_modules = std::move(wanted);
   }
-  result.root = {.fs_type = mount.fs_type, .uuid = mount.uuid, .options = mount_options(mount)};
+  result.root = {.fs_type = mount.fs_type, .uuid = mount.uuid, .options = part.options};
   return {};
 }
 

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <functional>
 #include <string>
 
@@ -65,6 +67,21 @@ TEST_F(LinuxSystemTest, FullIsWhatTakesNothingMore) {
   EXPECT_FALSE(system.is_full(root.path("file").c_str()));
   EXPECT_TRUE(system.is_full("/dev/full"));
   EXPECT_FALSE(system.is_full(root.path("missing").c_str()));
+}
+
+TEST_F(LinuxSystemTest, FileAsLargeAsItCanBeIsFull) {
+  root.write("file", std::string(4096, 'x'));
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  // With its signal ignored, write(2) fails as it does at the largest size of a file system.
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small { .rlim_cur = 64 << 10, .rlim_max = before.rlim_max };
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const bool full = system.is_full(root.path("file").c_str());
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(full);
+  EXPECT_EQ(root.read("file").size(), 4096u);
 }
 
 TEST_F(LinuxSystemTest, QuestionWhetherADiskIsFullLeavesTheFileAsItWas) {

@@ -127,6 +127,53 @@ TEST(Requirements, MountsTheBtrfsSubvolumeThatHoldsTheDirectory) {
   EXPECT_EQ(result->target.dump_directory, "/var/crash");
 }
 
+TEST(Requirements, FindsABindMountInItsSubvolume) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_directory = "/var/crash/here";
+  machine.dump_mount.mount_point = "/var/crash";
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.root = "/@rootfs/srv/dumps";
+  machine.dump_mount.options = "rw,relatime,ssd,subvolid=256,subvol=/@rootfs";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->target.options, "subvol=/@rootfs");
+  EXPECT_EQ(result->target.dump_directory, "/srv/dumps/here");
+}
+
+TEST(Requirements, RefusesAFileSystemThatNeedsASecondDevice) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.journal = "12341234-2222-3333-4444-555555555555";
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "an external journal");
+  machine = virtio_machine();
+  machine.dump_mount.fs_type = "xfs";
+  machine.dump_mount.options = "rw,logdev=/dev/vdb";
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "an external log on /dev/vdb");
+}
+
+TEST(Requirements, NotesThatADumpMayBeLargerThanAFileOnVfat) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "vfat";
+  machine.ram = std::uint64_t{8} << 30;
+  const auto large = decide_for(machine);
+  ASSERT_TRUE(large.has_value());
+  EXPECT_THAT(large->notes, ElementsAre(testing::AllOf(HasSubstr("ends at 4 GiB"),
+                                                       HasSubstr("8.0 GiB of memory"))));
+  machine.ram = std::uint64_t{3} << 30;
+  EXPECT_THAT(decide_for(machine)->notes, testing::IsEmpty());
+  machine.ram = std::uint64_t{8} << 30;
+  machine.dump_mount.fs_type = "ext4";
+  EXPECT_THAT(decide_for(machine)->notes, testing::IsEmpty());
+}
+
+TEST(Requirements, SaysHowToWakeAnAutomount) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "autofs";
+  machine.dump_mount.mount_point = "/var/crash";
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "below the automount /var/crash, which mounts nothing now: open that directory");
+}
+
 TEST(Requirements, LeavesTheMountOptionsOfTheRunningSystemOut) {
   const auto result = decide_for(virtio_machine());
   ASSERT_TRUE(result.has_value());
@@ -340,6 +387,18 @@ TEST(Requirements, CaptureRootfsOnAnUnsupportedRootIsRefused) {
   expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported, "/srv/container");
   machine.root_mount.reset();
   expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported, "mounted at /");
+}
+
+TEST(Requirements, RootWithoutItsUsrIsNeitherCaptureNorFallback) {
+  MachineFacts machine = virtio_machine();
+  machine.usr_source = "/dev/vda3";
+  expect_refused(decide_for(machine, rootfs()), ErrorKind::kTargetNotSupported,
+                 "/usr is a file system of its own (/dev/vda3)");
+  const auto direct = decide_for(machine);
+  ASSERT_TRUE(direct.has_value());
+  EXPECT_FALSE(direct->root.has_value());
+  EXPECT_THAT(direct->notes,
+              ElementsAre(testing::AllOf(HasSubstr("cannot fall back"), HasSubstr("/dev/vda3"))));
 }
 
 TEST(Requirements, PassesTheSysctlsOn) {
