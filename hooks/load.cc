@@ -11,6 +11,7 @@
 #include "builder/base/atomic_file.h"
 #include "hooks/dump_check.h"
 #include "hooks/image.h"
+#include "hooks/kept_load.h"
 #include "hooks/kexec_command.h"
 #include "hooks/learn.h"
 
@@ -131,6 +132,20 @@ Result<void> prepare_image(const Context& context, const KdumpState& state) {
   return {};
 }
 
+// What is loaded after a load that failed. The kernel frees the crash kernel before it looks at the
+// new one, which goes to the same memory (kexec_file_load in kernel/kexec_file.c, do_kexec_load()
+// in kernel/kexec.c), so one bad image would leave the machine without any.
+std::string load_kept_again(const Context& context) {
+  if (crash_kernel_loaded(context.reader)) return "\n  what was loaded before is still loaded";
+  const Result<std::vector<std::string>> command = kept_command(context.reader);
+  const Result<std::vector<std::string>> again =
+      command ? run_until(context, {*command}, true) : tl::unexpected(command.error());
+  if (again) return "\n  the kernel and image of the load before are loaded again";
+  return "\n  no kdump kernel is loaded any more, what was loaded before could not be loaded "
+         "again: " +
+         again.error().message;
+}
+
 Result<void> load_prepared(const Context& context, const KdumpState& state) {
   if (const Result<void> learned = learn(context, state.config); !learned) {
     context.say(learned.error().message + ", ignoring");
@@ -146,16 +161,20 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
   const fs::file_time_type start = fs::file_time_type::clock::now();
   const Result<std::vector<std::string>> command = run_until(context, plan.commands, true);
   if (!command) {
-    return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}", command.error().message,
+    return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}{}", command.error().message,
                 state.file_load_only.empty()
                     ? ""
                     : fmt::format("\n  {} is on: kernel {} must be signed by a trusted key",
-                                  state.file_load_only, plan.kernel_file));
+                                  state.file_load_only, plan.kernel_file),
+                state.loaded ? load_kept_again(context) : "");
   }
   context.say("loaded kdump kernel");
   for (const std::string& problem :
        dump_problems(check_dump(context, state.config, state.running, plan.version, plan.direct))) {
     context.say("WARNING: " + problem);
+  }
+  if (const Result<void> kept = keep_load(context, plan, *command); !kept) {
+    context.say(kept.error().message + ", a reload that fails cannot come back to this image");
   }
   const std::string text = describe_command(*command) + "\n";
   for (const std::string& path : {state.config.core_dir + "/kexec_cmd", std::string(kLoadedMark)}) {
@@ -228,6 +247,7 @@ Result<void> unload(const Context& context) {
     return fail(ErrorKind::kFailed, "failed to unload kdump kernel{}", command.error().message);
   }
   context.say("unloaded kdump kernel");
+  forget_load(context);
   if (const Result<std::string> mark = context.reader.host_path(kLoadedMark)) {
     std::error_code ignored;
     fs::remove(*mark, ignored);

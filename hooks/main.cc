@@ -107,7 +107,8 @@ Result<int> run_savecore(const Context& context, const Arguments& arguments) {
     context.say(config.error().message + "; using the defaults");
     config = kd::KdumpConfig{};
   }
-  const kd::SavePlaces places{.restart_when_stuck = arguments.finish};
+  kd::SavePlaces places{.restart_when_stuck = arguments.finish};
+  places.stall_timeout = kd::stall_timeout_for(*config, places.vmcore);
   const Result<void> saved = kd::savecore(context, *config, places);
   if (!saved) context.say(saved.error().message);
   if (arguments.finish) return finish_capture(context, *config, saved.has_value(), places) ? 0 : 1;

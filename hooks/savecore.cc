@@ -18,6 +18,7 @@
 #include "builder/init/dump_directory.h"
 #include "builder/init/guard.h"
 #include "builder/init/linux_system.h"
+#include "builder/policy/timeouts.h"
 #include "hooks/dump_check.h"
 #include "hooks/image.h"
 
@@ -275,6 +276,12 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   }
   context.say(fmt::format("saved vmcore in {}", run_directory));
   return {};
+}
+
+std::uint32_t stall_timeout_for(const KdumpConfig& config, const std::string& vmcore) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(vmcore, error);
+  return stall_timeout(config, error ? 0 : size);
 }
 
 int reboot_now() {

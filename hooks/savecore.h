@@ -15,12 +15,16 @@ namespace kd {
 struct SavePlaces {
   std::string vmcore = "/proc/vmcore";
   std::string root;  // in front of KDUMP_COREDIR; empty: the live machine
-  // Seconds without growth of the file until the programs that write it are ended; 0: never.
+  // Seconds without growth of the file until the programs that write it are ended; 0: never. See
+  // stall_timeout_for().
   std::uint32_t stall_timeout = 600;
   // Restarts the machine when a call into the kernel, as sync on a dead disk, takes that long. For
   // a capture kernel only.
   bool restart_when_stuck = false;
 };
+
+// By KDUMP_STALL_TIMEOUT or the size of `vmcore`, which is that of the crashed kernel's memory.
+std::uint32_t stall_timeout_for(const KdumpConfig& config, const std::string& vmcore);
 
 // Saves dmesg.STAMP and dump.STAMP[.gz ...] below KDUMP_COREDIR and deletes old dumps as
 // KDUMP_NUM_DUMPS wants. Where makedumpfile fails twice or is missing, the whole of /proc/vmcore

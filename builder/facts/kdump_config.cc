@@ -30,6 +30,10 @@ class Settings {
     field = number;
   }
 
+  void number(std::string_view name, std::optional<int>& field, int lowest, int highest) {
+    if (find(name) != nullptr) number(name, field.emplace(), lowest, highest);
+  }
+
   void flag(std::string_view name, bool& field) {
     int number = field ? 1 : 0;
     this->number(name, number, 0, 1);
@@ -97,6 +101,8 @@ Result<KdumpConfig> interpret_kdump_config(const ShellVariables& variables) {
   settings.text("KDUMP_FAIL_CMD", config.fail_command);
   settings.flag("KDUMP_DUMP_DMESG", config.dump_dmesg);
   settings.number("KDUMP_NUM_DUMPS", config.num_dumps, 0, 1'000'000);
+  settings.number("KDUMP_TARGET_TIMEOUT", config.target_timeout, 1, kMaxTargetTimeout);
+  settings.number("KDUMP_STALL_TIMEOUT", config.stall_timeout, 0, kMaxStallTimeout);
   settings.choice("KDUMP_COMPRESSION", config.compression, {"bzip2", "gzip", "lz4", "xz"});
   settings.text("MAKEDUMP_ARGS", config.makedump_args);
   settings.text("KDUMP_SYSCTL", config.sysctl);

@@ -3,6 +3,7 @@
 // /etc/default/kdump-tools: written for a shell, read here without one.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@
 #include "builder/facts/shell_assignments.h"
 
 namespace kd {
+
+// The largest that init takes as well (init_config.h).
+inline constexpr int kMaxTargetTimeout = 3600, kMaxStallTimeout = 86400;
 
 inline constexpr std::string_view kKdumpConfigPath = "/etc/default/kdump-tools";
 
@@ -22,6 +26,8 @@ struct KdumpConfig {
   std::string makedump_args = "-c -d 31";  // MAKEDUMP_ARGS
   std::string fail_command = "reboot -f";  // KDUMP_FAIL_CMD
   bool dump_dmesg = true;                  // KDUMP_DUMP_DMESG: save dmesg beside the dump
+  std::optional<int> target_timeout;       // KDUMP_TARGET_TIMEOUT: seconds, 1..3600
+  std::optional<int> stall_timeout;        // KDUMP_STALL_TIMEOUT: seconds, 0 (never)..86400
   int num_dumps = 0;                       // KDUMP_NUM_DUMPS; 0 = keep all
   std::string compression;                 // KDUMP_COMPRESSION: bzip2, gzip, lz4, xz or empty
   std::string kernel, initrd;              // KDUMP_KERNEL, KDUMP_INITRD; empty: the default links

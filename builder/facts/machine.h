@@ -4,9 +4,11 @@
 // directory tree and from a recorded JSON file (schema: builder/facts/README.md).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kd {
@@ -78,5 +80,11 @@ struct MachineFacts {
   std::string time_zone;  // POSIX TZ string from /etc/localtime, "UTC0" when unknown
   bool operator==(const MachineFacts&) const = default;
 };
+
+// nullptr when there is none of that name.
+inline const BlockDevice* find_device(const MachineFacts& machine, std::string_view name) {
+  const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
+  return found == machine.devices.end() ? nullptr : &*found;
+}
 
 }  // namespace kd

@@ -63,6 +63,8 @@ Result<std::string> init_config_text(const PlanInput& input) {
     line("root-uuid", requirements.root->uuid);
     if (!requirements.root->options.empty()) line("root-options", requirements.root->options);
   }
+  line("target-timeout", std::to_string(requirements.target_timeout));
+  line("stall-timeout", std::to_string(requirements.stall_timeout));
   for (const std::string& word : requirements.dump.first) line("dump-argument", word);
   for (const std::string& word : requirements.dump.retry) line("retry-argument", word);
   if (!requirements.dump.note.empty()) line("dump-note", requirements.dump.note);

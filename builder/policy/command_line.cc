@@ -14,6 +14,7 @@ namespace {
 struct Harmful {
   std::string_view name;  // as parameter_name() spells it
   std::string_view reason;
+  std::string_view only_with = {};  // this word in the list of its value; empty: always
 };
 constexpr Harmful kHarmful[] = {
     {"crashkernel", "would reserve memory again inside the reservation"},
@@ -44,6 +45,7 @@ constexpr Harmful kHarmful[] = {
     {"panic_on_taint", "a module that taints the kernel would end the capture"},
     {"softlockup_panic", "a slow disk would end the capture"},
     {"hung_task_panic", "a slow disk would end the capture"},
+    {"nmi_watchdog", "a slow disk would end the capture", "panic"},
     {"kgdbwait", "would wait for a debugger with the machine down"},
     {"quiet", "the console is where a failing capture is seen"},
     {"splash", "the console is where a failing capture is seen"},
@@ -70,12 +72,20 @@ struct ProfileRow {
   Condition condition;
 };
 
+// On every line: what fails in a capture must not keep the machine down.
+constexpr ProfileRow kPanic = {"panic=10", "a capture kernel that panics restarts the machine",
+                               kAlways};
+constexpr ProfileRow kCrashReboot = {"systemd.crash_reboot",
+                                     "a systemd that crashes in the real root restarts the machine",
+                                     kAlways};
+
 constexpr ProfileRow kTuned[] = {
     {"reset_devices", "drivers reset what the crashed kernel left running", kAlways},
     {"nr_cpus=1", "one CPU: no memory for the others, no trouble waking them", kAlways},
     {"irqpoll", "interrupts the crashed kernel left unrouted are found", kAlways},
     {"usbcore.nousb", "no USB drivers; nothing the dump needs is on USB", kUnlessUsb},
-    {"panic=10", "a capture kernel that panics restarts the machine", kAlways},
+    kPanic,
+    kCrashReboot,
     {"initcall_blacklist=tracer_init_tracefs",
      "8.6 MB: the files of tracefs are not made (lazy from 6.6 on)",
      [](const Situation& now) { return now.before_6_6; }},
@@ -109,6 +119,8 @@ constexpr ProfileRow kStock[] = {
     {"irqpoll", "as kdump-tools", kAlways},
     // kdump-tools has it always, and loses every dump to a USB disk.
     {"usbcore.nousb", "as kdump-tools", kUnlessUsb},
+    kPanic,
+    kCrashReboot,
 };
 
 constexpr std::string_view kDumpUnit = "systemd.unit=kdump-tools-dump.service";
@@ -117,6 +129,25 @@ constexpr std::string_view kDumpUnit = "systemd.unit=kdump-tools-dump.service";
 bool is_before(std::string_view kernel, const Version& limit) {
   const std::optional<Version> version = parse_version(kernel);
   return version && *version < limit;
+}
+
+// Whether the list of values of a parameter has `word`, as "panic" in nmi_watchdog=panic,1.
+bool has_word(std::string_view parameter, std::string_view word) {
+  if (word.empty()) return true;
+  std::string values(parameter.substr(std::min(parameter.find('='), parameter.size())));
+  std::ranges::replace_if(
+      values, [](char c) { return c == '=' || c == '"'; }, ',');
+  return (values + ',').find(fmt::format(",{},", word)) != std::string::npos;
+}
+
+// KDUMP_CMDLINE_APPEND of kdump-tools knows neither of them; one that names them is obeyed.
+void add_restarts(std::vector<CommandLineRow>& added) {
+  for (const ProfileRow& row : {kPanic, kCrashReboot}) {
+    const bool there = std::ranges::any_of(added, [&](const CommandLineRow& own) {
+      return parameter_name(own.parameter) == parameter_name(row.parameter);
+    });
+    if (!there) added.push_back({std::string(row.parameter), std::string(row.reason)});
+  }
 }
 
 // Appends the harmless parameters of the running kernel to `parameters`.
@@ -133,7 +164,7 @@ void take_running(std::string_view line, std::vector<std::string>& parameters,
     }
     const std::string name = parameter_name(all[i]);
     const auto* const row = std::ranges::find(kHarmful, std::string_view(name), &Harmful::name);
-    if (row == std::end(kHarmful)) {
+    if (row == std::end(kHarmful) || !has_word(all[i], row->only_with)) {
       parameters.push_back(all[i]);
     } else {
       removed.push_back({all[i], std::string(row->reason)});
@@ -230,6 +261,7 @@ CaptureCommandLine capture_command_line(const CommandLineInputs& inputs) {
     for (std::string& parameter : split_parameters(inputs.append)) {
       result.added.push_back({std::move(parameter), "KDUMP_CMDLINE_APPEND"});
     }
+    add_restarts(result.added);
   }
   for (const CommandLineRow& row : result.added) parameters.push_back(row.parameter);
   result.text = fmt::format("{}", fmt::join(parameters, " "));

@@ -14,9 +14,9 @@
 namespace kd {
 
 struct CommandLineInputs {
-  std::string running;            // /proc/cmdline
-  std::string fixed;              // KDUMP_CMDLINE; not empty: used as it is in place of `running`
-  std::string append;             // KDUMP_CMDLINE_APPEND; not empty: in place of the profile
+  std::string running;  // /proc/cmdline
+  std::string fixed;    // KDUMP_CMDLINE; not empty: used as it is in place of `running`
+  std::string append;   // KDUMP_CMDLINE_APPEND; not empty: in place of the rest of the profile
   std::string profile = "tuned";  // KDUMP_CMDLINE_PROFILE: tuned | stock
   bool rootfs = false;            // the image boots the real root, which then saves the dump
   std::string kernel;             // release of the capture kernel

@@ -9,6 +9,7 @@
 #include "builder/policy/dump_libraries.h"
 #include "builder/policy/mounted_part.h"
 #include "builder/policy/storage_layer.h"
+#include "builder/policy/timeouts.h"
 
 namespace kd {
 namespace {
@@ -16,11 +17,6 @@ namespace {
 // File systems init can find by UUID and mount without a helper program.
 constexpr std::array<std::string_view, 6> kFileSystems = {"ext2", "ext3",  "ext4",
                                                           "xfs",  "btrfs", "vfat"};
-
-const BlockDevice* find_device(const MachineFacts& machine, std::string_view name) {
-  const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
-  return found == machine.devices.end() ? nullptr : &*found;
-}
 
 // A mount the capture kernel has to reach, and how messages speak of it.
 struct Place {
@@ -166,7 +162,9 @@ void note_largest_file(const MachineFacts& machine, std::vector<std::string>& no
                   static_cast<double>(machine.ram) / (1 << 30)));
 }
 
-Result<kdinit::FinalAction> failure_action(const std::string& command) {
+// Nothing in the image can run a command of somebody's own; a machine that is back is worth more
+// than a kernel that was not installed.
+Result<kdinit::FinalAction> failure_action(const std::string& command, Requirements& result) {
   static const std::map<std::string, kdinit::FinalAction, std::less<>> known = {
       {"reboot", kdinit::FinalAction::kReboot},
       {"halt", kdinit::FinalAction::kHalt},
@@ -180,13 +178,16 @@ Result<kdinit::FinalAction> failure_action(const std::string& command) {
   });
   if (!words.empty()) words.front().erase(0, words.front().rfind('/') + 1);
   const auto found = known.find(fmt::format("{}", fmt::join(words, " ")));
-  if (found == known.end()) {
-    return fail(ErrorKind::kUsage,
-                "KDUMP_FAIL_CMD=\"{}\": the image holds no shell to run it; use \"reboot -f\", "
-                "\"halt -f\" or \"poweroff -f\"",
-                command);
+  if (found != known.end()) return found->second;
+  // The real root runs it.
+  if (result.capture == kdinit::CaptureMode::kDirect) {
+    result.notes.push_back(fmt::format(
+        "KDUMP_FAIL_CMD=\"{}\" cannot run in an image that saves the dump itself: a capture that "
+        "saves nothing reboots; \"reboot -f\", \"halt -f\" and \"poweroff -f\" are possible, "
+        "KDUMP_CAPTURE=rootfs runs any command",
+        command));
   }
-  return found->second;
+  return kdinit::FinalAction::kReboot;
 }
 
 Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
@@ -302,7 +303,11 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
 
   KD_CHECK(set_dump_arguments(config, pair, result));
   result.save_dmesg = config.dump_dmesg;
-  KD_TRY(result.failure_action, failure_action(config.fail_command));
+  KD_TRY(result.failure_action, failure_action(config.fail_command, result));
+  const bool rootfs = result.capture == kdinit::CaptureMode::kRootfs;
+  result.target_timeout = target_timeout(
+      config, machine, rootfs && machine.root_mount ? *machine.root_mount : machine.dump_mount);
+  result.stall_timeout = stall_timeout(config, machine.ram);
   result.keep_dumps = static_cast<unsigned>(config.num_dumps);
   result.time_zone = machine.time_zone;
   result.sysctls = std::move(sysctls);

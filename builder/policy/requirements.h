@@ -41,6 +41,8 @@ struct Requirements {
   std::vector<modsel::Wanted> root_modules;     // further ones for a root that is not the target
   DumpArguments dump;                           // for makedumpfile
   std::vector<std::string> uncalled_libraries;  // of makedumpfile, with either
+  std::uint32_t target_timeout = 60;            // seconds, see timeouts.h
+  std::uint32_t stall_timeout = 600;
   bool save_dmesg = true;
   unsigned keep_dumps = 0;
   kdinit::FinalAction failure_action = kdinit::FinalAction::kReboot;

@@ -34,7 +34,7 @@ WATCHDOG = {"watchdogs": [{"name": "watchdog0", "chain": [
      "modalias": "pci:v00008086d000025ABsv00001AF4sd00001100bc08sc80i00",
      "driver": "i6300ESB timer", "module": "i6300esb"}]}]}
 PREDICTED = "predicted"
-IMPATIENT = "stall-timeout 10\n"
+IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
@@ -51,7 +51,6 @@ class Case:
     kernel: str = ""  # in the place of the machine's
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
-    settings: str = ""  # lines of the configuration of init, after those of the builder
     prepare: str = ""  # shell that runs before the panic
     decoy: tuple = ()
     without_target: bool = False  # its disk is not there
@@ -117,7 +116,7 @@ CASES = {case.name: case for case in (
     Case("out-of-memory", "qemu-virtio-ext4", saved_with_retry("the capture kernel ran out of memory"),
          sysroot=hungry.sysroot),
     # The driver of the target waits for another disk in its probe, and reboot(2) for the driver.
-    Case("probe-hangs", "qemu-virtio-ext4", judge.restarted_by_guard, settings=IMPATIENT,
+    Case("probe-hangs", "qemu-virtio-ext4", judge.restarted_by_guard, config=IMPATIENT,
          silent_disk=True),
     # More text than pipe and driver hold, from the kernel, from init and from makedumpfile.
     Case("console-unread", "qemu-virtio-ext4", judge.saved_unseen, config=TALKATIVE,

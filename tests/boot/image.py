@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import dataclass
 
 import kernels
-import newc
 from paths import MACHINES
 
 
@@ -35,16 +34,6 @@ def facts_of(machine, folder, memory, facts_too):
     path = folder / "machine.json"
     path.write_text(json.dumps(facts))
     return path
-
-
-def add_settings(path, lines):
-    """Appends lines to the configuration of init, in a segment that replaces the file."""
-    config = "etc/kdump-init.conf"
-    segment = newc.Segment()
-    text = subprocess.run(["bsdtar", "-xOf", path, config], check=True, stdout=subprocess.PIPE).stdout
-    segment.add(config, text + lines.encode())
-    image = path.read_bytes()
-    path.write_bytes(image + bytes(-len(image) % 4) + segment.pack())
 
 
 def build(machine, builder, folder, *options, memory=None, config="", kernel=None, sysroot=None,

@@ -20,7 +20,7 @@ import userland
 from cases import CASES, PREDICTED
 from machines import MACHINES, Disk, Machine
 from paths import BOOT
-from image import add_settings, build
+from image import build
 
 
 def setup():
@@ -58,8 +58,6 @@ def run(case, builder):
     image = build(machine, builder, images, *fit, config=case.config, kernel=kernel,
                   sysroot=case.sysroot and case.sysroot(images / "sysroot"),
                   facts_too=case.facts_too)
-    if case.settings:
-        add_settings(image.path, case.settings)
     crashkernel = f"{image.needed}M" if predicted else case.crashkernel
     with tempfile.TemporaryDirectory() as sockets:
         disk = silent_disk.SilentDisk(f"{sockets}/disk") if case.silent_disk else None

@@ -126,11 +126,14 @@ INSTANTIATE_TEST_SUITE_P(
     All, ImpossibleSetting,
     testing::Values("USE_KDUMP=yes", "USE_KDUMP=2", "KDUMP_COREDIR=crash", "KDUMP_COREDIR=/a/../b",
                     "KDUMP_COREDIR=/a/..", "KDUMP_DUMP_DMESG=maybe", "KDUMP_NUM_DUMPS=-1",
-                    "KDUMP_NUM_DUMPS=5x", "KDUMP_NUM_DUMPS=99999999999", "KDUMP_COMPRESSION=rar",
-                    "KDUMP_KERNEL=vmlinuz", "KDUMP_INITRD=initrd", "KDUMP_CMDLINE_PROFILE=fast",
-                    "KDUMP_CAPTURE=tape", "HOSTTAG=both", "SSH=server", "SSH=-oProxyCommand=x@y",
-                    "SSH='a b@c'", "SSH_KEY=id_rsa", "NFS=server", "NFS=-x:/y", "FTP='a b'",
-                    "FTP_PORT=0", "FTP_PORT=65536", "NFS_TIMEO=soon"));
+                    "KDUMP_NUM_DUMPS=5x", "KDUMP_TARGET_TIMEOUT=0", "KDUMP_TARGET_TIMEOUT=3601",
+                    "KDUMP_TARGET_TIMEOUT=1m", "KDUMP_STALL_TIMEOUT=-1",
+                    "KDUMP_STALL_TIMEOUT=86401", "KDUMP_STALL_TIMEOUT=never",
+                    "KDUMP_NUM_DUMPS=99999999999", "KDUMP_COMPRESSION=rar", "KDUMP_KERNEL=vmlinuz",
+                    "KDUMP_INITRD=initrd", "KDUMP_CMDLINE_PROFILE=fast", "KDUMP_CAPTURE=tape",
+                    "HOSTTAG=both", "SSH=server", "SSH=-oProxyCommand=x@y", "SSH='a b@c'",
+                    "SSH_KEY=id_rsa", "NFS=server", "NFS=-x:/y", "FTP='a b'", "FTP_PORT=0",
+                    "FTP_PORT=65536", "NFS_TIMEO=soon"));
 
 TEST(KdumpConfig, NamesFileAndLineOfAConstruct) {
   const auto config = config_of("USE_KDUMP=1\nKDUMP_COREDIR=$(pwd)\n");

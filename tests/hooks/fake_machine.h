@@ -50,15 +50,28 @@ class FakeMachine {
       return ProgramOutcome{build_status,
                             build_status == 0 ? "built\n" : "kdump-mkinitrd: no way\n"};
     };
-    runner.programs["kexec"] = [this](const std::vector<std::string>& argv) {
-      for (const std::string& choice : kexec_refuses) {
-        if (has(argv, choice)) return ProgramOutcome{255, "kexec: refused " + choice + "\n"};
-      }
-      set_loaded(!has(argv, "-u"));
-      return ProgramOutcome{0, ""};
-    };
+    runner.programs["kexec"] = [this](const std::vector<std::string>& argv) { return kexec(argv); };
   }
 
+  // A load that fails has freed what was loaded, as Linux does; an unload that fails has not.
+  ProgramOutcome kexec(const std::vector<std::string>& argv) {
+    const bool unloads = has(argv, "-u");
+    const auto fails = [&](const std::string& why) {
+      if (!unloads) set_loaded(false);
+      return ProgramOutcome{255, "kexec: refused " + why + "\n"};
+    };
+    for (const std::string& choice : kexec_refuses) {
+      if (has(argv, choice)) return fails(choice);
+    }
+    for (const std::string& word : argv) {
+      if (!word.starts_with("--initrd=") || unloads) continue;
+      const std::string image = reader_.read(word.substr(9)).value_or("");
+      if (image == kexec_refuses_image) return fails("the image");
+      loaded_image = image;
+    }
+    set_loaded(!unloads);
+    return ProgramOutcome{0, ""};
+  }
   void install_makedumpfile(const std::string& version) const {
     root.write("usr/bin/makedumpfile",
                "\x7f"
@@ -115,6 +128,8 @@ class FakeMachine {
   int build_status = 0;
   int check_status = 0;
   std::vector<std::string> kexec_refuses;  // options it fails with
+  std::string kexec_refuses_image = "-";   // content of an initrd it fails with
+  std::string loaded_image;                // content of the initrd that is loaded
 
  private:
   RootedReader reader_;

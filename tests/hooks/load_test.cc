@@ -215,7 +215,8 @@ TEST_F(Load, ImageThatBootsTheRealRootGetsTheStockLine) {
   machine.add_image(kRunning, false);
   EXPECT_THAT(loaded_command(),
               Contains("--command-line=root=/dev/vda1 ro reset_devices "
-                       "systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll"));
+                       "systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll panic=10 "
+                       "systemd.crash_reboot"));
 }
 
 TEST_F(Load, TooLongACommandLineIsRefused) {
@@ -272,6 +273,68 @@ TEST_F(Load, ReloadThatCannotBePreparedKeepsWhatIsLoaded) {
   EXPECT_FALSE(reload(context()).has_value());
   EXPECT_TRUE(machine.state().loaded);
   EXPECT_EQ(machine.kexec_calls().size(), calls);
+}
+
+// The build replaces the image on disk before anybody knows that the kernel refuses the new one.
+class FailedReload : public Load {
+ protected:
+  void SetUp() override {
+    loaded_command();
+    good_ = machine.loaded_image;
+    ASSERT_FALSE(good_.empty());
+    machine.runner.programs["kdump-mkinitrd"] = [this](const std::vector<std::string>& argv) {
+      const std::string path = "var/lib/kdump/initrd.img-" + argv.back();
+      machine.root.write(path + ".new", "bad");
+      std::filesystem::rename(machine.root.path(path + ".new"), machine.root.path(path));
+      return ProgramOutcome{0, "built\n"};
+    };
+    machine.kexec_refuses_image = "bad";
+  }
+  std::string good_;
+};
+
+TEST_F(FailedReload, BringsBackWhatWasLoaded) {
+  const Result<void> result = reload(context());
+  ASSERT_FALSE(result.has_value());
+  EXPECT_TRUE(machine.state().loaded);
+  EXPECT_EQ(machine.loaded_image, good_);
+  EXPECT_THAT(result.error().message,
+              testing::AllOf(HasSubstr("kexec: refused the image"),
+                             HasSubstr("image of the load before are loaded again")));
+  EXPECT_THAT(
+      machine.kexec_calls().back(),
+      ElementsAre("/usr/sbin/kexec", "-p", "-s", StartsWith("--command-line=root="),
+                  "--initrd=/var/lib/kdump/loaded/initrd.img", "/var/lib/kdump/loaded/vmlinuz"));
+  // And once more: what was kept is not the image that failed.
+  EXPECT_FALSE(reload(context()).has_value());
+  EXPECT_EQ(machine.loaded_image, good_);
+}
+
+TEST_F(FailedReload, OfAnEventBringsItBackAsWell) {
+  EXPECT_FALSE(reload_if_loaded(context(), "").has_value());
+  EXPECT_TRUE(machine.state().loaded);
+  EXPECT_EQ(machine.loaded_image, good_);
+}
+
+TEST_F(FailedReload, SaysWhenNothingIsLoadedAnyMore) {
+  std::filesystem::remove_all(machine.root.path("var/lib/kdump/loaded"));
+  const Result<void> result = reload(context());
+  ASSERT_FALSE(result.has_value());
+  EXPECT_FALSE(machine.state().loaded);
+  EXPECT_THAT(result.error().message, HasSubstr("no kdump kernel is loaded any more"));
+}
+
+TEST_F(FailedReload, KernelThatWasReplacedIsTheKeptOneToo) {
+  machine.root.write("boot/new", "another kernel");
+  std::filesystem::rename(machine.root.path("boot/new"),
+                          machine.root.path(std::string("boot/vmlinuz-") + kRunning));
+  EXPECT_FALSE(reload(context()).has_value());
+  EXPECT_EQ(machine.root.read("var/lib/kdump/loaded/vmlinuz"), std::string("kernel ") + kRunning);
+}
+
+TEST_F(FailedReload, AfterAnUnloadNothingIsKept) {
+  ASSERT_TRUE(unload(context()).has_value());
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/lib/kdump/loaded")));
 }
 
 TEST_F(Load, UnloadUnloadsAndIsIdempotent) {

@@ -131,6 +131,16 @@ TEST_F(Savecore, DumpThatStallsIsEndedAndNothingMoreIsWritten) {
   EXPECT_THAT(machine.said, HasSubstr("/dump-incomplete has what was written until then"));
 }
 
+TEST_F(Savecore, WaitsAsLongAsTheImageWould) {
+  EXPECT_EQ(stall_timeout_for(config, places.vmcore), 600U);
+  // Sparse: 3 TiB for the file system, nothing on disk.
+  std::filesystem::resize_file(places.vmcore, std::uintmax_t{3} << 40);
+  EXPECT_EQ(stall_timeout_for(config, places.vmcore), 600U + 3072U);
+  config.stall_timeout = 42;
+  EXPECT_EQ(stall_timeout_for(config, places.vmcore), 42U);
+  EXPECT_EQ(stall_timeout_for({}, "/nowhere"), 600U);
+}
+
 TEST_F(Savecore, CopyThatStallsIsEnded) {
   machine.runner.paths.clear();
   places.stall_timeout = 1;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -18,9 +19,13 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-// The running line goes through, nothing but "X" is appended.
+constexpr const char* kRestarts = " panic=10 systemd.crash_reboot";
+
+// The running line goes through, nothing but "X" is appended before what is on every line.
 std::string after(const std::string& running) {
-  return capture_command_line({.running = running, .append = "X"}).text;
+  const std::string text = capture_command_line({.running = running, .append = "X"}).text;
+  EXPECT_THAT(text, EndsWith(kRestarts));
+  return text.substr(0, text.rfind(kRestarts));
 }
 
 CommandLineInputs tuned(const std::string& kernel = "6.1.0-56-amd64") {
@@ -84,6 +89,9 @@ INSTANTIATE_TEST_SUITE_P(
         RunningCase{"Panics",
                     "panic_on_warn panic_on_warn=1 softlockup_panic=1 hung_task_panic=1 oops=panic",
                     "oops=panic X"},
+        RunningCase{"NmiWatchdogThatPanics", "nmi_watchdog=panic nmi_watchdog=panic,1 ro", "ro X"},
+        RunningCase{"NmiWatchdogThatDoesNot", "nmi_watchdog=0 nmi_watchdog=nopanic,1",
+                    "nmi_watchdog=0 nmi_watchdog=nopanic,1 X"},
         RunningCase{"Console", "quiet splash loglevel=3", "loglevel=3 X"},
         RunningCase{"NonAscii", "a=\xc3\xa4\xff ro", "a=\xc3\xa4\xff ro X"},
         RunningCase{"OfACaptureKernel", "elfcorehdr=0x2d000000 ro", "ro X"}),
@@ -102,26 +110,54 @@ TEST(CommandLine, FixedLineIsUsedAsItIs) {
   const auto line = capture_command_line({.running = "root=/dev/vda1",
                                           .fixed = "root=/dev/sdb1  crashkernel=1M quiet",
                                           .append = "X"});
-  EXPECT_EQ(line.text, "root=/dev/sdb1 crashkernel=1M quiet X");
+  EXPECT_EQ(line.text, "root=/dev/sdb1 crashkernel=1M quiet X panic=10 systemd.crash_reboot");
   EXPECT_THAT(line.removed, IsEmpty());
 }
 
 TEST(CommandLine, AppendReplacesTheProfile) {
   const auto line = capture_command_line({.running = "ro", .append = "nr_cpus=2 a=\"b c\""});
-  EXPECT_EQ(line.text, "ro nr_cpus=2 a=\"b c\"");
-  EXPECT_THAT(line.added, ElementsAre(CommandLineRow{"nr_cpus=2", "KDUMP_CMDLINE_APPEND"},
-                                      CommandLineRow{"a=\"b c\"", "KDUMP_CMDLINE_APPEND"}));
+  EXPECT_EQ(line.text, "ro nr_cpus=2 a=\"b c\" panic=10 systemd.crash_reboot");
+  ASSERT_EQ(line.added.size(), 4U);
+  EXPECT_EQ(line.added[0], (CommandLineRow{"nr_cpus=2", "KDUMP_CMDLINE_APPEND"}));
+  EXPECT_EQ(line.added[1], (CommandLineRow{"a=\"b c\"", "KDUMP_CMDLINE_APPEND"}));
 }
 
 TEST(CommandLine, AppendedTextIsNoShell) {
   EXPECT_EQ(capture_command_line({.running = "ro", .append = "$(reboot) ; `id`"}).text,
-            "ro $(reboot) ; `id`");
+            "ro $(reboot) ; `id` panic=10 systemd.crash_reboot");
 }
 
 TEST(CommandLine, StockIsTheLineOfKdumpTools) {
   EXPECT_EQ(
       capture_command_line({.running = "ro", .profile = "stock", .usb_needed = false}).text,
-      "ro reset_devices systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll usbcore.nousb");
+      "ro reset_devices systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll usbcore.nousb "
+      "panic=10 systemd.crash_reboot");
+}
+
+TEST(CommandLine, EveryProfileRestartsACaptureThatPanics) {
+  for (const char* profile : {"stock", "tuned"}) {
+    for (const bool rootfs : {false, true}) {
+      const auto line = capture_command_line(
+          {.running = "panic=0 systemd.crash_reboot=no", .profile = profile, .rootfs = rootfs});
+      const std::vector<std::string> parameters = split_parameters(line.text);
+      // The last one holds, for the kernel as for systemd.
+      const auto last = [&](const char* name) {
+        return *std::find_if(parameters.rbegin(), parameters.rend(),
+                             [&](const auto& word) { return parameter_name(word) == name; });
+      };
+      EXPECT_EQ(last("panic"), "panic=10") << profile << rootfs;
+      EXPECT_EQ(last("systemd.crash_reboot"), "systemd.crash_reboot") << profile << rootfs;
+    }
+  }
+}
+
+TEST(CommandLine, AppendOfKdumpToolsRestartsACaptureThatPanicsAsWell) {
+  EXPECT_EQ(capture_command_line({.running = "ro panic=0", .append = "nr_cpus=1"}).text,
+            "ro panic=0 nr_cpus=1 panic=10 systemd.crash_reboot");
+  EXPECT_EQ(
+      capture_command_line({.running = "ro", .append = "panic=0 systemd.crash-reboot=no"}).text,
+      "ro panic=0 systemd.crash-reboot=no")
+      << "what it names is obeyed";
 }
 
 TEST(CommandLine, UsbStaysOnWhenItMayBeNeeded) {
@@ -136,7 +172,7 @@ TEST(CommandLine, UsbStaysOnWhenItMayBeNeeded) {
 TEST(CommandLine, TunedProfileOfADirectCapture) {
   EXPECT_EQ(capture_command_line(tuned()).text,
             "ro reset_devices systemd.unit=kdump-tools-dump.service nr_cpus=1 irqpoll "
-            "usbcore.nousb panic=10 "
+            "usbcore.nousb panic=10 systemd.crash_reboot "
             "initcall_blacklist=tracer_init_tracefs initcall_blacklist=slab_sysfs_init no5lvl "
             "cryptomgr.notests percpu_alloc=page cgroup_disable=memory cgroup.memory=nokmem "
             "lsm=capability apparmor=0 audit=0 ipv6.disable=1 numa=off "

@@ -292,8 +292,23 @@ TEST(Requirements, KnowsTheFailureCommandsThatNeedNoShell) {
     ASSERT_TRUE(result.has_value()) << command;
     EXPECT_EQ(result->failure_action, action) << command;
   }
-  config.fail_command = "reboot -f; touch /x";
-  expect_refused(decide_for(virtio_machine(), config), ErrorKind::kUsage, "KDUMP_FAIL_CMD");
+}
+
+// kdump-tools.conf(5) allows any command.
+TEST(Requirements, OwnFailureCommandIsARebootWithAWarning) {
+  KdumpConfig config;
+  for (const char* command : {"/usr/local/sbin/kdump-failed --mail root", "reboot -f; touch /x"}) {
+    config.fail_command = command;
+    config.capture = "direct";
+    const auto direct = decide_for(virtio_machine(), config);
+    ASSERT_TRUE(direct.has_value()) << command;
+    EXPECT_EQ(direct->failure_action, kdinit::FinalAction::kReboot);
+    EXPECT_THAT(direct->notes, Contains(HasSubstr("KDUMP_FAIL_CMD=\"" + config.fail_command)));
+    config.capture = "rootfs";
+    EXPECT_THAT(decide_for(virtio_machine(), config)->notes,
+                Not(Contains(HasSubstr("KDUMP_FAIL_CMD"))))
+        << "the real root runs it";
+  }
 }
 
 TEST(Requirements, AddsTheModulesOfTheConfigurationDirectory) {
