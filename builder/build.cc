@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/build.h"
 
-#include <optional>
+#include <algorithm>
 
 #include "builder/answers/answers.h"
 #include "builder/base/atomic_file.h"
@@ -16,38 +16,53 @@ bool writes_image(const Options& options) {
   return options.why.empty() && !options.verify && !options.show.list && !options.dry_run;
 }
 
-// Answers about the plan, of which only the one about the image on disk looks at it.
+// An image that does not fit may have been built before somebody was strict.
+Result<void> require_fit_on_disk(bool strict, const Freshness& found) {
+  if (!strict || !found.manifest) return {};
+  return require_fit(found.manifest->needed, found.manifest->basis.reservation);
+}
+
+// What is on disk is held against what it was built as, unless a layout is named.
+ImageRequest request_on_disk(const Options& options, const Roots& roots) {
+  ImageRequest request = options.request;
+  if (!request.variant.empty()) return request;
+  if (const Result<Manifest> manifest = read_manifest(options.output, roots);
+      manifest &&
+      std::ranges::find(kVariants, manifest->variant, &Variant::name) != kVariants.end()) {
+    request.variant = manifest->variant;
+  }
+  return request;
+}
+
+Result<Outcome> check(const Options& options, const Roots& roots, const Facts& facts,
+                      const ImageInputs& inputs) {
+  KD_TRY(const Freshness found, freshness(options.output, options.request, roots, facts, inputs));
+  KD_CHECK(require_fit_on_disk(options.strict, found));
+  return say_freshness(options.output, found, options.show);
+}
+
+// Answers about a plan: that of the image on disk, or of the one that would be built.
 Result<Outcome> answer(const Options& options, const Roots& roots, const Facts& facts,
                        const ImageInputs& inputs) {
-  const ImageRequest request = options.verify
-                                   ? with_layout_on_disk(options.request, options.output, roots)
-                                   : options.request;
-  KD_TRY(const Candidate candidate, choose_variant(request, roots, facts, inputs));
-  if (!options.why.empty()) return explain(options.why, candidate.plan);
+  KD_TRY(const Candidate candidate,
+         choose_variant(options.verify ? request_on_disk(options, roots) : options.request, roots,
+                        facts, inputs));
+  if (!options.why.empty()) return explain(options.why, candidate.plan, options.show);
   if (options.verify) return verify(options.output, roots, candidate, options.show);
   const Report report = report_of(inputs, candidate);
   if (options.strict) KD_CHECK(require_fit(report.fit.needed, report.reservation));
   return Outcome{0, report_as(options.show, report)};
 }
 
-// An image that does not fit may have been built before somebody was strict.
-Result<void> require_fit_on_disk(const Options& options, const Roots& roots, const Facts& facts,
-                                 const ImageInputs& inputs) {
-  KD_TRY(Candidate candidate, choose_variant(options.request, roots, facts, inputs));
-  KD_TRY(const FileStatus image, roots.host.status(absolute(options.output)));
-  candidate.model.image_size = image.size;
-  return require_fit(predict(candidate.model).needed, candidate.reservation);
-}
-
 Result<Outcome> build_unless_fresh(const Options& options, const Roots& roots, const Facts& facts,
                                    const ImageInputs& inputs, Progress& progress) {
   KD_TRY(const FileLock lock, FileLock::acquire_beside(options.output));
   if (!options.force) {
-    KD_TRY(const Reasons reasons,
-           stale_reasons(options.output, options.request, roots, facts, inputs));
-    if (reasons.empty()) {
-      if (options.strict) KD_CHECK(require_fit_on_disk(options, roots, facts, inputs));
-      return not_built_again(options.output, options.show);
+    KD_TRY(const Freshness found, freshness(options.output, options.request, roots, facts, inputs));
+    if (found.manifest) {
+      if (found.outdated_manifest) KD_CHECK(write_manifest(options.output, *found.manifest));
+      KD_CHECK(require_fit_on_disk(options.strict, found));
+      return not_built_again(options.output, found, options.show);
     }
   }
   progress.step("choosing a layout that fits");
@@ -55,7 +70,8 @@ Result<Outcome> build_unless_fresh(const Options& options, const Roots& roots, c
   // From here on nothing is decided.
   KD_TRY(const Report report, write_image(options.output, options.strict, facts, inputs,
                                           std::move(candidate), progress));
-  return Outcome{0, options.show.quiet ? "" : report_as(options.show, report)};
+  const bool silent = options.show.quiet && !options.show.json;
+  return Outcome{0, silent ? "" : report_as(options.show, report)};
 }
 
 }  // namespace
@@ -73,11 +89,7 @@ Result<Outcome> build(const Options& options) {
   // Decision and plan.
   progress.step("choosing modules and programs");
   KD_TRY(const ImageInputs inputs, choose_inputs(options.request, options.output, roots, facts));
-  if (options.check) {
-    KD_TRY(const Reasons reasons,
-           stale_reasons(options.output, options.request, roots, facts, inputs));
-    return say_freshness(options.output, reasons, options.show);
-  }
+  if (options.check) return check(options, roots, facts, inputs);
   if (!writes_image(options)) return answer(options, roots, facts, inputs);
 
   // Image.

@@ -7,49 +7,69 @@
 #include "builder/layout.h"
 
 namespace kd {
+namespace {
+
+Freshness stale(std::string reason) { return {.reasons = {std::move(reason)}, .manifest = {}}; }
+
+// No input is held for this: what chooses like before leads to the layout of before again.
+Result<Manifest> as_before(const Manifest& before, const Variant& variant, LayoutBasis basis,
+                           const Roots& roots, const ImageInputs& inputs) {
+  KD_TRY(const ImagePlan plan, plan_variant(inputs, variant));
+  KD_TRY(const std::vector<std::string> digests,
+         digest_contents(plan, {roots.machine, roots.kernel, roots.host}));
+  Manifest now = make_manifest(plan, digests, inputs.settings, inputs.notes, std::move(basis));
+  now.needed = before.needed;
+  return now;
+}
+
+// The layout chosen anew, and what the image on disk needs if it is the one.
+Result<Manifest> chosen_anew(const Manifest& before, const ImageRequest& request, LayoutBasis basis,
+                             const Roots& roots, const Facts& facts, const ImageInputs& inputs) {
+  KD_TRY(Candidate candidate, choose_variant(request, roots, facts, inputs));
+  candidate.model.image_size = before.image_size;
+  Manifest now = make_manifest(candidate.plan, candidate.digests, inputs.settings, inputs.notes,
+                               std::move(basis));
+  now.needed = predict(candidate.model).needed;
+  return now;
+}
+
+}  // namespace
 
 std::string manifest_path(const std::string& image) { return image + ".manifest"; }
 
-std::string memory_figures(const ImageInputs& inputs, const Facts& facts) {
-  return fmt::format("{}; {} MiB in the machine", describe(inputs.kernel_memory),
-                     facts.machine.ram >> 20);
+Result<Manifest> read_manifest(const std::string& image, const Roots& roots) {
+  KD_TRY(const std::string text, read_host_file(roots, manifest_path(image)));
+  Result<Manifest> manifest = manifest_from_json(text);
+  if (!manifest) return in_context(manifest_path(image), manifest.error());
+  return manifest;
 }
 
-// No input is held for this: the same inputs, reservation and memory figures lead to the layout of
-// the manifest again.
-Result<Reasons> stale_reasons(const std::string& image, const ImageRequest& request,
-                              const Roots& roots, const Facts& facts, const ImageInputs& inputs) {
-  const Result<std::string> text = read_host_file(roots, manifest_path(image));
-  if (!text) return Reasons{text.error().message};
-  const Result<Manifest> before = manifest_from_json(*text);
-  if (!before) {
-    return Reasons{fmt::format("{}: {}", manifest_path(image), before.error().message)};
-  }
+Result<Freshness> freshness(const std::string& image, const ImageRequest& request,
+                            const Roots& roots, const Facts& facts, const ImageInputs& inputs) {
+  const Result<Manifest> before = read_manifest(image, roots);
+  if (!before) return stale(before.error().message);
   const Result<FileDigest> file = digest_of_file(roots.host, absolute(image));
-  if (!file) return Reasons{file.error().message};
+  if (!file) return stale(file.error().message);
   if (file->size != before->image_size || file->digest != before->image_digest) {
-    return Reasons{fmt::format("{} is not the file its manifest describes", image)};
+    return stale(fmt::format("{} is not the file its manifest describes", image));
   }
-  const std::string& layout = request.variant.empty() ? before->variant : request.variant;
-  const auto variant = std::ranges::find(kVariants, layout, &Variant::name);
-  if (variant == kVariants.end()) return Reasons{fmt::format("layout {} is not known", layout)};
-  KD_TRY(const ImagePlan plan, plan_variant(inputs, *variant));
-  KD_TRY(const std::vector<std::string> digests,
-         digest_contents(plan, {roots.machine, roots.kernel, roots.host}));
-  return differences(*before,
-                     make_manifest(plan, digests, inputs.settings, inputs.notes,
-                                   reservation_for(request, facts), memory_figures(inputs, facts)));
-}
-
-ImageRequest with_layout_on_disk(ImageRequest request, const std::string& image,
-                                 const Roots& roots) {
-  const Result<std::string> text = read_host_file(roots, manifest_path(image));
-  const Result<Manifest> manifest = text ? manifest_from_json(*text) : tl::unexpected(text.error());
-  if (manifest && request.variant.empty() &&
-      std::ranges::find(kVariants, manifest->variant, &Variant::name) != kVariants.end()) {
-    request.variant = manifest->variant;
+  const auto variant = std::ranges::find(kVariants, before->variant, &Variant::name);
+  if (variant == kVariants.end()) {
+    return stale(fmt::format("layout {} is not known", before->variant));
   }
-  return request;
+  LayoutBasis basis = layout_basis(request, facts, inputs);
+  Result<Manifest> now =
+      basis.chooses_like(before->basis)
+          ? as_before(*before, *variant, std::move(basis), roots, inputs)
+          : chosen_anew(*before, request, std::move(basis), roots, facts, inputs);
+  if (!now) return tl::unexpected(now.error());
+  now->image_digest = before->image_digest;
+  now->image_size = before->image_size;
+  Freshness result{.reasons = differences(*before, *now), .manifest = {}};
+  if (!result.reasons.empty()) return result;
+  result.outdated_manifest = *now != *before;
+  result.manifest = std::move(*now);
+  return result;
 }
 
 }  // namespace kd

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Whether the image on disk is what would be built.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,16 +14,20 @@ namespace kd {
 
 std::string manifest_path(const std::string& image);
 
-// All that the prediction of memory rests on besides the files and the reservation.
-std::string memory_figures(const ImageInputs& inputs, const Facts& facts);
+// Of the manifest beside an image.
+Result<Manifest> read_manifest(const std::string& image, const Roots& roots);
 
 // Why the image on disk has to be built again; empty when it is fresh.
 using Reasons = std::vector<std::string>;
-Result<Reasons> stale_reasons(const std::string& image, const ImageRequest& request,
-                              const Roots& roots, const Facts& facts, const ImageInputs& inputs);
 
-// What is asked of the image on disk, with the layout it was built with unless one is named.
-ImageRequest with_layout_on_disk(ImageRequest request, const std::string& image,
-                                 const Roots& roots);
+struct Freshness {
+  Reasons reasons;
+  // Of the image on disk as it would be described now, with what it needs by today's figures; there
+  // when it is fresh.
+  std::optional<Manifest> manifest;
+  bool outdated_manifest = false;  // the image is fresh, and its manifest tells older figures
+};
+Result<Freshness> freshness(const std::string& image, const ImageRequest& request,
+                            const Roots& roots, const Facts& facts, const ImageInputs& inputs);
 
 }  // namespace kd

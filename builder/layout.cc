@@ -2,9 +2,35 @@
 #include "builder/layout.h"
 
 #include "builder/own_file.h"
+#include "builder/report/verdict.h"
 #include "builder/write/contents.h"
 
 namespace kd {
+namespace {
+
+// The memory model of one layout without its files.
+ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInputs& inputs) {
+  return {.variant = variant,
+          .files = {},
+          .image_size = 0,
+          .compression = inputs.settings.compression,
+          .kernel = inputs.kernel_memory,
+          .ram = facts.machine.ram,
+          .dump_arguments = inputs.plan.requirements.dump.first};
+}
+
+// Whatever the model goes by shows in the peaks of an image without files.
+std::string figures_of(const Facts& facts, const ImageInputs& inputs) {
+  std::string text(cpio::name_of(inputs.settings.compression.codec));
+  for (const Variant& variant : kVariants) {
+    text += fmt::format("; {}", variant.name);
+    const Fit fit = predict(model_of(variant, facts, inputs));
+    for (const Peak* peak : fit.peaks()) text += fmt::format(" {}", peak->total());
+  }
+  return text;
+}
+
+}  // namespace
 
 Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant) {
   PlanInput input = inputs.plan;
@@ -17,10 +43,22 @@ std::uint64_t reservation_for(const ImageRequest& request, const Facts& facts) {
   return request.reservation.value_or(facts.machine.reservation);
 }
 
+LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
+                         const ImageInputs& inputs) {
+  const CompressionRequest& compression = request.compression;
+  return {.asked = {.variant = request.variant,
+                    .compression = compression.codec,
+                    .level = compression.level ? std::to_string(*compression.level) : ""},
+          .reservation = reservation_for(request, facts),
+          .figures = figures_of(facts, inputs),
+          .memory = fmt::format("{}; {} MiB in the machine", describe(inputs.kernel_memory),
+                                facts.machine.ram >> 20)};
+}
+
 Result<Candidate> choose_variant(const ImageRequest& request, const Roots& roots,
                                  const Facts& facts, const ImageInputs& inputs) {
   Candidate candidate;
-  candidate.reservation = reservation_for(request, facts);
+  candidate.basis = layout_basis(request, facts, inputs);
   for (const Variant& variant : kVariants) {
     if (!request.variant.empty() && request.variant != variant.name) continue;
     KD_TRY(candidate.plan, plan_variant(inputs, variant));
@@ -28,16 +66,10 @@ Result<Candidate> choose_variant(const ImageRequest& request, const Roots& roots
            load_contents(candidate.plan, {roots.machine, roots.kernel, roots.host}));
     candidate.digests = digest_contents(candidate.plan, contents);
     KD_TRY(candidate.entries, plain_entries(candidate.plan, std::move(contents)));
-    candidate.model = {.variant = variant,
-                       .files = file_sizes(candidate.plan, candidate.entries),
-                       .image_size = 0,
-                       .compression = inputs.settings.compression,
-                       .kernel = inputs.kernel_memory,
-                       .ram = facts.machine.ram,
-                       .dump_arguments = inputs.plan.requirements.dump.first};
+    candidate.model = model_of(variant, facts, inputs);
+    candidate.model.files = file_sizes(candidate.plan, candidate.entries);
     candidate.model.image_size = estimate_image_size(candidate.model);
-    if (candidate.reservation == 0) break;
-    if (predict(candidate.model).needed <= candidate.reservation) break;
+    if (fits(predict(candidate.model).needed, candidate.basis.reservation)) break;
   }
   return candidate;
 }

@@ -9,6 +9,7 @@
 
 #include "builder/fit/memory_model.h"
 #include "builder/image_inputs.h"
+#include "builder/write/manifest.h"
 #include "cpio/archive.h"
 
 namespace kd {
@@ -19,13 +20,17 @@ Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant
 // Bytes reserved by --crashkernel or by the machine; 0: unknown.
 std::uint64_t reservation_for(const ImageRequest& request, const Facts& facts);
 
+// What choose_variant() goes by besides what the files hold.
+LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
+                         const ImageInputs& inputs);
+
 // One layout of the image, with what every file holds and the memory it takes.
 struct Candidate {
   ImagePlan plan;
   std::vector<std::string> digests;  // of what was read, in the plan's order
   std::vector<cpio::Entry> entries;  // plain, in the plan's order
   ModelInput model;                  // with an estimate for the size of the image
-  std::uint64_t reservation = 0;     // bytes; 0: unknown
+  LayoutBasis basis;
 };
 
 // The first variant that fits the reservation, the smallest when none does. A reservation that is

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "builder/answers/answers.h"
 #include "builder/build.h"
 #include "builder/options.h"
 
@@ -31,13 +32,17 @@ int main(int argc, char** argv) {
   use_one_heap_of_huge_pages();
   const auto options = kd::parse_options(argc, argv);
   if (!options) {
-    std::fputs(options.error().text.c_str(), options.error().code == 0 ? stdout : stderr);
-    return options.error().code;
+    const auto& [code, text, show] = options.error();
+    std::fputs(text.c_str(), code == 0 ? stdout : stderr);
+    if (code != 0) std::fputs(kd::failed(code, text, show).out.c_str(), stdout);
+    return code;
   }
   const kd::Result<kd::Outcome> outcome = kd::build(*options);
   if (!outcome) {
     std::fprintf(stderr, "kdump-mkinitrd: %s\n", outcome.error().message.c_str());
-    return static_cast<int>(outcome.error().kind);
+    const int code = static_cast<int>(outcome.error().kind);
+    std::fputs(kd::failed(code, outcome.error().message, options->show).out.c_str(), stdout);
+    return code;
   }
   std::fputs(outcome->out.c_str(), stdout);
   return outcome->exit_code;

@@ -2,9 +2,11 @@
 #include "builder/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <sstream>
 
 namespace kd {
@@ -59,7 +61,7 @@ void describe(CLI::App& app, Options& options) {
   app.add_flag("--list", options.show.list, "print every file of the image, with size and reason");
   app.add_option("--why", options.why, "print why PATH or a module is in the image")
       ->type_name("PATH");
-  app.add_flag("--json", options.show.json, "report as JSON");
+  app.add_flag("--json", options.show.json, "print one JSON object, whatever the outcome");
   app.add_flag("--check", options.check, "exit 0 when the image is fresh, 10 when stale");
   app.add_flag("--force", options.force, "build even when the image is fresh");
   app.add_flag("--verify", options.verify, "prove that the existing image holds what it should");
@@ -85,12 +87,17 @@ tl::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     const int code = app.exit(error, out, out);
-    return tl::unexpected(EarlyExit{code == 0 ? 0 : kUsageExit, out.str()});
+    // A line that does not parse leaves the options as they were.
+    const std::span words(argv, static_cast<std::size_t>(argc));
+    const Presentation show{.json = std::ranges::find(words, std::string_view("--json")) !=
+                                    words.end()};
+    return tl::unexpected(EarlyExit{code == 0 ? 0 : kUsageExit, out.str(), show});
   }
   const std::optional<std::int64_t> mtime = source_date_epoch();
   if (!mtime) {
     return tl::unexpected(
-        EarlyExit{kUsageExit, "SOURCE_DATE_EPOCH is not a number of seconds from 0 to 2^32-1\n"});
+        EarlyExit{kUsageExit, "SOURCE_DATE_EPOCH is not a number of seconds from 0 to 2^32-1\n",
+                  options.show});
   }
   options.request.mtime = *mtime;
   if (options.output.empty()) options.output = "/var/lib/kdump/initrd.img-" + options.version;

@@ -57,6 +57,7 @@ struct Options {
 struct EarlyExit {
   int code = 0;
   std::string text;
+  Presentation show;
 };
 tl::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv);
 

@@ -26,6 +26,11 @@ Result<void> write_unpacked_size(const std::string& image, const std::string& ve
 
 }  // namespace
 
+Result<void> write_manifest(const std::string& image, const Manifest& manifest) {
+  KD_TRY(AtomicFile file, AtomicFile::create(manifest_path(image)));
+  return write_file(file, manifest_to_json(manifest));
+}
+
 // The image is published before its manifest: a crash between the two leaves a new image with an
 // old manifest, which the next run finds stale.
 Result<Report> write_image(const std::string& image, bool strict, const Facts& facts,
@@ -39,14 +44,12 @@ Result<Report> write_image(const std::string& image, bool strict, const Facts& f
   progress.step("writing");
   KD_TRY(AtomicFile image_file, AtomicFile::create(image));
   KD_CHECK(write_file(image_file, bytes));
-  Manifest manifest =
-      make_manifest(candidate.plan, candidate.digests, inputs.settings, inputs.notes,
-                    candidate.reservation, memory_figures(inputs, facts));
+  Manifest manifest = make_manifest(candidate.plan, candidate.digests, inputs.settings,
+                                    inputs.notes, candidate.basis);
   manifest.needed = report.fit.needed;
   manifest.image_digest = digest(bytes);
   manifest.image_size = bytes.size();
-  KD_TRY(AtomicFile manifest_file, AtomicFile::create(manifest_path(image)));
-  KD_CHECK(write_file(manifest_file, manifest_to_json(manifest)));
+  KD_CHECK(write_manifest(image, manifest));
 
   KD_CHECK(write_unpacked_size(image, facts.kernel.version, report.unpacked_size));
 

@@ -6,6 +6,7 @@
 #include "builder/layout.h"
 #include "builder/progress.h"
 #include "builder/report/report.h"
+#include "builder/write/manifest.h"
 
 namespace kd {
 
@@ -14,5 +15,8 @@ namespace kd {
 // what was on disk stays.
 Result<Report> write_image(const std::string& image, bool strict, const Facts& facts,
                            const ImageInputs& inputs, Candidate candidate, Progress& progress);
+
+// The manifest beside `image` alone.
+Result<void> write_manifest(const std::string& image, const Manifest& manifest);
 
 }  // namespace kd

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <sstream>
@@ -126,6 +127,8 @@ Result<std::string> dry_report(const Context& context, std::string_view version,
   KD_TRY(ProgramOutcome outcome,
          run_builder(context, {"--dry-run", "--json", "--variant", std::string(variant)}, version));
   if (outcome.status == 0) return std::move(outcome.output);
+  // The message on stderr comes first, then the same as JSON.
+  outcome.output.resize(std::min(outcome.output.find("{\n"), outcome.output.size()));
   return fail(kind_of(outcome.status), "{}", message_of(outcome));
 }
 

@@ -12,21 +12,29 @@
 
 namespace kd {
 
+// With --json every answer is one JSON object, whose "result" names it: built, planned, fresh,
+// stale, recorded, explained, verified, tested or failed. --quiet leaves out text alone.
+
 // --record: writes the machine into `file`.
 Result<Outcome> record(const std::string& file, const MachineFacts& machine,
                        const Presentation& show);
 
 // --check: whether the image on disk is what would be built.
-Outcome say_freshness(const std::string& image, const Reasons& reasons, const Presentation& show);
+Outcome say_freshness(const std::string& image, const Freshness& freshness,
+                      const Presentation& show);
 // Of a build that found nothing to do.
-Outcome not_built_again(const std::string& image, const Presentation& show);
+Outcome not_built_again(const std::string& image, const Freshness& freshness,
+                        const Presentation& show);
 
 // --why: the chain of reasons for `path`.
-Result<Outcome> explain(const std::string& path, const ImagePlan& plan);
+Result<Outcome> explain(const std::string& path, const ImagePlan& plan, const Presentation& show);
 
 // --verify: whether the image on disk holds what `candidate` says.
 Result<Outcome> verify(const std::string& image, const Roots& roots, const Candidate& candidate,
                        const Presentation& show);
+
+// The end of the program for an error: on stderr, and with --json on stdout as well.
+Outcome failed(int exit_code, const std::string& message, const Presentation& show);
 
 // --list, --dry-run and the end of a build.
 Report report_of(const ImageInputs& inputs, const Candidate& candidate);

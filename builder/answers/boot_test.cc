@@ -5,6 +5,7 @@
 
 #include "builder/answers/answers.h"
 #include "builder/base/atomic_file.h"
+#include "builder/base/json.h"
 #include "builder/fit/measurement.h"
 #include "builder/own_file.h"
 #include "builder/policy/command_line.h"
@@ -42,7 +43,11 @@ Result<Outcome> boot_test(const std::string& image, std::uint64_t reservation, c
   KD_TRY(AtomicFile file, AtomicFile::create(boot_test_path(image)));
   KD_CHECK(write_file(file, result.json));
   const int code = result.passed ? 0 : kExitBootTestFailed;
-  if (show.json) return Outcome{code, result.json};
+  if (show.json) {
+    Json json = {{"result", "tested"}};
+    json.update(Json::parse(result.json));
+    return Outcome{code, json_text(json)};
+  }
   return Outcome{code, before.out + (show.quiet ? "" : result.text)};
 }
 

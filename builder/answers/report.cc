@@ -8,8 +8,8 @@ Report report_of(const ImageInputs& inputs, const Candidate& candidate) {
   Report report = make_report(candidate.plan, candidate.entries);
   report.variant = candidate.plan.variant.name;
   report.fit = predict(candidate.model);
-  report.reservation = candidate.reservation;
-  report.verdict = fit_verdict(report.fit.needed, candidate.reservation);
+  report.reservation = candidate.basis.reservation;
+  report.verdict = fit_verdict(report.fit.needed, candidate.basis.reservation);
   report.command_line = inputs.command_line;
   report.notes = inputs.notes;
   return report;

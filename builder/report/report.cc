@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "builder/base/digest.h"
+#include "builder/base/json.h"
+#include "builder/report/verdict.h"
 
 namespace kd {
 namespace {
@@ -56,8 +57,8 @@ std::string waterfall(const Peak& peak, bool decides) {
   return text;
 }
 
-nlohmann::ordered_json peak_json(const Peak& peak) {
-  nlohmann::ordered_json terms = nlohmann::ordered_json::array();
+Json peak_json(const Peak& peak) {
+  Json terms = Json::array();
   for (const Term& term : peak.terms) {
     terms.push_back({{"name", term.name}, {"bytes", term.bytes}, {"source", term.source}});
   }
@@ -125,7 +126,6 @@ std::string report_text(const Report& report, Detail detail) {
 }
 
 std::string report_json(const Report& report) {
-  using Json = nlohmann::ordered_json;
   Json groups = Json::object();
   for (const GroupName& group : kGroups) {
     const Sum sum = sum_of(report, group.group);
@@ -137,28 +137,23 @@ std::string report_json(const Report& report) {
   }
   Json peaks = Json::array();
   for (const Peak* peak : report.fit.peaks()) peaks.push_back(peak_json(*peak));
-  const Json json = {
-      {"kernel", report.kernel},
-      {"target", report.target},
-      {"command_line", report.command_line},
-      {"output", report.output},
-      {"compression", report.compression},
-      {"image_bytes", report.compressed_size},
-      {"unpacked_bytes", report.unpacked_size},
-      {"seconds", report.seconds},
-      {"groups", std::move(groups)},
-      {"variant", report.variant},
-      {"fit",
-       {{"needed_bytes", report.fit.needed},
-        {"reservation_bytes", report.reservation},
-        {"fits",
-         report.reservation == 0 ? Json(nullptr) : Json(report.fit.needed <= report.reservation)},
-        {"verdict", report.verdict},
-        {"decides", report.fit.largest().name},
-        {"peaks", std::move(peaks)}}},
-      {"notes", report.notes},
-      {"entries", std::move(entries)}};
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  Json fit = fit_json(report.fit.needed, report.reservation);
+  fit["decides"] = report.fit.largest().name;
+  fit["peaks"] = std::move(peaks);
+  return json_text({{"result", report.output.empty() ? "planned" : "built"},
+                    {"kernel", report.kernel},
+                    {"target", report.target},
+                    {"command_line", report.command_line},
+                    {"output", report.output},
+                    {"compression", report.compression},
+                    {"image_bytes", report.compressed_size},
+                    {"unpacked_bytes", report.unpacked_size},
+                    {"seconds", report.seconds},
+                    {"groups", std::move(groups)},
+                    {"variant", report.variant},
+                    {"fit", std::move(fit)},
+                    {"notes", report.notes},
+                    {"entries", std::move(entries)}});
 }
 
 std::string report_list(const Report& report) {

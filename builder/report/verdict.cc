@@ -31,4 +31,11 @@ Result<void> require_fit(std::uint64_t needed, std::uint64_t reservation) {
   return fail(ErrorKind::kDoesNotFit, "{}", fit_verdict(needed, reservation));
 }
 
+Json fit_json(std::uint64_t needed, std::uint64_t reservation) {
+  return {{"needed_bytes", needed},
+          {"reservation_bytes", reservation},
+          {"fits", reservation == 0 ? Json(nullptr) : Json(fits(needed, reservation))},
+          {"verdict", fit_verdict(needed, reservation)}};
+}
+
 }  // namespace kd

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "builder/base/json.h"
 #include "builder/base/result.h"
 
 namespace kd {
@@ -16,5 +17,8 @@ namespace kd {
 
 // ErrorKind::kDoesNotFit with the verdict.
 [[nodiscard]] Result<void> require_fit(std::uint64_t needed, std::uint64_t reservation);
+
+// The two figures and whether they fit (null: not known) with the verdict, for reports.
+[[nodiscard]] Json fit_json(std::uint64_t needed, std::uint64_t reservation);
 
 }  // namespace kd
