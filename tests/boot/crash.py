@@ -11,6 +11,11 @@ import kernels
 import qemu
 
 PANIC = "sysrq: Trigger a crash"
+# What has to be in the dump, see debugger.py. Nothing is started for it.
+INVENTORY = """
+for task in /proc/[0-9]*; do read -r name < $task/comm && echo "guest: task <$name>"; done
+while read -r name rest; do echo "guest: module <$name>"; done < /proc/modules
+"""
 
 
 def script(disks_there, command_line, prepare):
@@ -23,7 +28,7 @@ def script(disks_there, command_line, prepare):
     lines += [prepare, "sync"]
     if disks_there:  # its journal is not clean when the kernel panics
         lines.append("echo busy > $target/kept-busy")
-    lines += [f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "
+    lines += [INVENTORY, f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "
               "|| fail kexec -p", "echo guest: panics now", "echo c > /proc/sysrq-trigger"]
     return "\n".join(lines)
 

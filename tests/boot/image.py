@@ -40,7 +40,7 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
           facts_too=None):
     """Writes initrd.img and report.json into `folder`; `options` are the builder's.
 
-    `config` is the text of the configuration; a `sysroot` has its own, and the programs.
+    `config` is the text of the configuration; a `sysroot` has the programs.
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
     settings.write_text(config)
     path = folder / "initrd.img"
     command = [builder, "--facts", facts_of(machine, folder, memory, facts_too or {}), "--kernel-root", kernel.root,
-               *(("--sysroot", sysroot) if sysroot else ("--config", settings)),
+               "--config", settings, *(("--sysroot", sysroot) if sysroot else ()),
                "--output", path, "--force", "--json", *options, kernel.version]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:

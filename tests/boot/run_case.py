@@ -5,12 +5,14 @@
 run_case.py --setup fetches what all cases share, so that they can run at the same time.
 """
 
+import concurrent.futures
 import re
 import subprocess
 import sys
 import tempfile
 
 import crash
+import debugger
 import disks
 import guest
 import kernels
@@ -24,13 +26,18 @@ from image import build
 
 
 def setup():
-    for name in {case.kernel_name for case in CASES.values()}:
-        guest.base_segment(kernels.get(name))
-    userland.download()
-    for machine in {case.machine: MACHINES[case.machine] for case in CASES.values()}.values():
-        disks.prepared(machine)
-    for case in CASES.values():
-        decoy_drives(case)
+    names = sorted({case.kernel_name for case in CASES.values()})
+    for name in names:
+        kernels.get(name)
+    machines = {case.machine: MACHINES[case.machine] for case in CASES.values()}.values()
+    jobs = [lambda name=name: debugger.vmlinux(name) for name in names]  # the longest first
+    jobs += [debugger.drgn, userland.download]
+    jobs += [lambda name=name: guest.base_segment(kernels.unpacked(name)) for name in names]
+    jobs += [lambda machine=machine: disks.prepared(machine) for machine in machines]
+    jobs += [lambda case=case: decoy_drives(case) for case in CASES.values()]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda job: job(), jobs):
+            pass
 
 
 def decoy_drives(case):
@@ -46,6 +53,18 @@ def stayed(report):
     uncalled = re.compile(r"lib/(libdw|libelf|liblzo2|libzstd)\.so")
     return [f"{entry['path']} is the real one" for entry in report["entries"]
             if uncalled.match(entry["path"]) and not entry["reason"].startswith("stands in")]
+
+
+def unreadable(result, case):
+    """What a debugger cannot read of the saved dumps, of which some cases have none."""
+    problems = []
+    symbols = debugger.vmlinux(case.kernel_name)
+    for dump in result.saved.rglob("dump.2*"):
+        if symbols:
+            problems += debugger.problems(dump, symbols, result.console.text)
+        else:
+            print(f"{dump.name} was not read by a debugger: no vmlinux for {case.kernel_name}")
+    return problems
 
 
 def run(case, builder):
@@ -66,7 +85,7 @@ def run(case, builder):
             without_target=case.without_target, destroyed=case.destroyed,
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
             when_said=disk and disk.when_said, unread_from=case.unread_from, kernel=kernel)
-    problems = case.judge(result) + stayed(image.report)
+    problems = case.judge(result) + stayed(image.report) + unreadable(result, case)
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0

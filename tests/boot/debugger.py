@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reads dumps with drgn of Debian 13 and the kernel's debug package, see read_dump.py.
+
+Debian 12's crash shows two tasks of a new 6.1, and its drgn does not know newer kernels.
+"""
+
+import json
+import os
+import re
+import subprocess
+
+import kernels
+import packages
+from paths import SOURCE
+
+SUITE = "trixie"
+DRGN = ("python3-drgn", "libkdumpfile10", "libdw1t64", "libelf1t64", "libgomp1", "libc6", "zlib1g",
+        "libbz2-1.0", "liblzma5", "libzstd1", "liblzo2-2", "libsnappy1v5", "libstdc++6", "libgcc-s1")
+PYTHON = ("python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "libexpat1",
+          "libffi8")
+SCRIPT = SOURCE / "tests/boot/read_dump.py"
+# What drgn does not need of half a gigabyte.
+SECTIONS = (".rela*", ".debug_loclists", ".debug_aranges", ".debug_line", ".debug_line_str")
+
+
+def fill_vmlinux(suite, package, path, folder):
+    print(f"downloading {package} from {suite}", flush=True)
+    (archive,) = packages.download(suite, [package], folder)
+    whole = folder / "whole"
+    with open(whole, "wb") as file, subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL) as tar:  # it complains that nobody reads on
+        # The rest of the 7 GB are the modules' symbols.
+        subprocess.run(["tar", "-x", "--occurrence=1", "--to-stdout", f"./{path}"], check=True,
+                       stdin=tar.stdout, stdout=file)
+    archive.unlink()
+    subprocess.run(["objcopy", *(f"--remove-section={name}" for name in SECTIONS), whole,
+                    folder / "vmlinux"], check=True)
+    whole.unlink()
+
+
+def vmlinux(name):
+    """vmlinux with the debug information of the kernel KERNELS/name; None for somebody's own one."""
+    if name not in kernels.NEWEST:
+        return None
+    kernel, suite = kernels.unpacked(name), kernels.NEWEST[name][0]
+    package = f"linux-image-{kernel.version}-dbg"
+    # The packages of 7.2 and later keep both beside the modules.
+    path = (f"usr/lib/debug/boot/vmlinux-{kernel.version}" if "boot" in kernel.image.parts else
+            f"usr/lib/debug/lib/modules/{kernel.version}/vmlinux")
+    place = packages.kept(f"vmlinux/{name}", packages.version(suite, package),
+                          lambda folder: fill_vmlinux(suite, package, path, folder))
+    return place / "vmlinux"
+
+
+def drgn():
+    return packages.unpacked("drgn", SUITE, (*DRGN, *PYTHON))
+
+
+def read(dump, symbols):
+    """What read_dump.py reports."""
+    root = drgn()
+    environment = {**os.environ, "PYTHONHOME": root / "usr",
+                   "PYTHONPATH": root / "usr/lib/python3/dist-packages"}
+    run = subprocess.run([*packages.program(root, "usr/bin/python3.13"), "-B", SCRIPT, symbols, dump],
+                         env=environment, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        return {"problems": [f"drgn cannot read it: {run.stderr.strip()}"]}
+    return json.loads(run.stdout)
+
+
+def expected(console, kind):
+    """What the guest said of itself before its panic; other lines may have come between."""
+    return set(re.findall(rf"guest: {kind} <([^<>\[\n]+)>", console))
+
+
+def missing(report, console):
+    """What the guest had and the dump does not."""
+    tasks, modules = expected(console, "task"), expected(console, "module")
+    # The kernel starts, ends and renames its workers all the time.
+    tasks = {task for task in tasks if not task.startswith("kworker/")}
+    if "init" not in tasks or not modules:
+        yield "the guest did not say which tasks and modules it had"
+    if lost := tasks - set(report["tasks"]):
+        yield f"tasks that drgn does not find: {' '.join(sorted(lost))}"
+    if lost := modules - set(report["modules"]):
+        yield f"modules that drgn does not find: {' '.join(sorted(lost))}"
+    for cache, count in report["objects"].items():
+        if count == 0:
+            yield f"drgn finds no object of {cache}"
+
+
+def problems(dump, symbols, console):
+    """Why the dump is worth nothing to somebody who debugs the crash."""
+    report = read(dump, symbols)
+    found = [f"{dump.name}: {problem}" for problem in report["problems"]]
+    return found or [f"{dump.name}: {problem}" for problem in missing(report, console)]
