@@ -78,7 +78,8 @@ def missing(report, console):
     """What the guest had and the dump does not."""
     tasks, modules = expected(console, "task"), expected(console, "module")
     # The kernel starts, ends and renames its workers all the time.
-    tasks = {task for task in tasks if not task.startswith("kworker/")}
+    # /proc has the full name of a kernel thread, task_struct what fits TASK_COMM_LEN.
+    tasks = {task[:15] for task in tasks if not task.startswith("kworker/")}
     if "init" not in tasks or not modules:
         yield "the guest did not say which tasks and modules it had"
     if lost := tasks - set(report["tasks"]):

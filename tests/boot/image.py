@@ -45,10 +45,13 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
     kernel = kernel or kernels.unpacked(machine.kernel)
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "kdump-tools.conf"  # never this machine's own
+    if sysroot:  # the builder looks for it below the sysroot
+        settings = sysroot / "etc/default/kdump-tools"
+        settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(config)
     path = folder / "initrd.img"
     command = [builder, "--facts", facts_of(machine, folder, memory, facts_too or {}), "--kernel-root", kernel.root,
-               "--config", settings, *(("--sysroot", sysroot) if sysroot else ()),
+               *(("--sysroot", sysroot) if sysroot else ("--config", settings)),
                "--output", path, "--force", "--json", *options, kernel.version]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:

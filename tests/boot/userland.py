@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian 13's makedumpfile and its libraries, as a sysroot for the builder."""
 
+import shutil
+
 import packages
 
 PACKAGES = ("makedumpfile", "libc6", "libdw1t64", "libelf1t64", "liblzo2-2", "libzstd1", "zlib1g",
@@ -12,5 +14,7 @@ def download():
     return packages.unpacked("makedumpfile", "trixie", PACKAGES)
 
 
-def sysroot(_folder):
-    return download()
+def sysroot(folder):
+    """A copy of it in `folder`, for a case to put its configuration into."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return shutil.copytree(download(), folder, symlinks=True)
