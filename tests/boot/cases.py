@@ -37,8 +37,6 @@ PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
-# Nothing of a slab is left out: released makedumpfiles take pages of it for free ones from 7.1 on.
-SAFE_LEVEL = 'MAKEDUMP_ARGS="-c -d 17"\n'
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
 NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
 # Makes the name that the target had when it was recorded (sda) the name of another disk.
@@ -103,9 +101,9 @@ CASES = {case.name: case for case in (
     Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
     Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud"),
     Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",
-         config=SAFE_LEVEL, sysroot=userland.sysroot),
+         sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
-         kernel="trixie-backports-cloud", config=SAFE_LEVEL, sysroot=userland.sysroot),
+         kernel="trixie-backports-cloud", sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", incomplete("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(
