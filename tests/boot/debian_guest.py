@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian guest crashes three times, and each time saves its dump in another way.
+"""A Debian guest crashes three times, and each time saves its dump in another way:
 
-Debian 12 with its own kernel, systemd and initramfs-tools, and nothing added but our package:
+debian_guest.py SUITE
+
+A suite of Debian with its own kernel, systemd and initramfs-tools, and nothing added but our package,
+which was built for it:
 1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
-2. It finds that dump; a second kernel package comes and goes; the package is upgraded, removed and
-   installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump.
+2. It finds that dump; a second kernel comes and goes; the package is upgraded, removed and installed;
+   then KDUMP_CAPTURE=rootfs, the real root saves the dump.
 3. The dump goes to a second disk whose file system is destroyed after the load: the image fails and
    hands over to the real root, which cannot mount it either and saves to the root file system.
 """
@@ -62,14 +65,16 @@ panics() { # MARK
   echo c > /proc/sysrq-trigger
 }
 kernel_package() {
-  other=$(dpkg-deb -f /root/second-kernel.deb Package)
-  image=/var/lib/kdump/initrd.img-${other#linux-image-}
-  check "a kernel package is installed" dpkg -i /root/second-kernel.deb
+  other=$(dpkg-deb -f /root/second/linux-image-*.deb Package)
+  other=${other#linux-image-}
+  image=/var/lib/kdump/initrd.img-$other
+  for base in /root/second/linux-base_*.deb; do [ ! -e "$base" ] || dpkg -i "$base"; done
+  check "a kernel is installed" dpkg -i /root/second/linux-*"$other"_*.deb
   check "its hook builds the image" test -s "$image"
-  check "kdump-mkinitrd calls it fresh" kdump-mkinitrd --check "${other#linux-image-}"
-  check "the kernel package is removed" dpkg --purge "$other"
+  check "kdump-mkinitrd calls it fresh" kdump-mkinitrd --check "$other"
+  check "the kernel is removed" dpkg --purge $(dpkg-query -W -f '${Package}\n' "linux-*-$other")
   check "its hook removes the image" test ! -e "$image"
-  check "no file of it is left" test -z "$(ls -A /var/lib/kdump | grep "${other#linux-image-}")"
+  check "no file of it is left" test -z "$(ls -A /var/lib/kdump | grep "$other")"
   check "the links lead to the kernel that runs" \
     test "$(readlink /var/lib/kdump/initrd.img)" = "/var/lib/kdump/initrd.img-$version"
   check "the kernel stays loaded" loaded 1
@@ -131,28 +136,27 @@ systemctl --force --force poweroff
 """
 
 
-def add_second_kernel(root):
-    """Puts a small /root/second-kernel.deb into `root`.
+def shrink_second_kernel(root):
+    """Makes the packages in /root/second quick to install.
 
-    The real package with its maintainer scripts, of which an emulated machine would unpack 100 MB of
-    xz for minutes: only the drivers that the guest needs are kept, and nothing is compressed.
+    They are real, with their maintainer scripts, but an emulated machine would unpack 100 MB of xz
+    for minutes: only the drivers that the guest needs are kept, and nothing is compressed.
     """
-    (package,) = root.glob("root/linux-image-*.deb")
-    scratch = root / "root/second-kernel"
-    debian_root.run("dpkg-deb", "-R", package, scratch)
-    (modules,) = scratch.glob("lib/modules/*/kernel")
-    for folder in (*modules.glob("drivers/*"), *modules.glob("fs/*"), modules / "net", modules / "sound"):
-        if folder.name not in ("block", "virtio", "ext4", "jbd2", "mbcache.ko"):
-            debian_root.run("rm", "-rf", folder)
-    debian_root.run("dpkg-deb", "--root-owner-group", "-Znone", "-b", scratch, root / "root/second-kernel.deb")
-    shutil.rmtree(scratch)
-    package.unlink()
+    for package in root.glob("root/second/*.deb"):
+        scratch = root / "root/unpacked"
+        debian_root.run("dpkg-deb", "-R", package, scratch)
+        for modules in (*scratch.glob("lib/modules/*/kernel"), *scratch.glob("usr/lib/modules/*/kernel")):
+            for folder in (*modules.glob("drivers/*"), *modules.glob("fs/*"), modules / "net", modules / "sound"):
+                if folder.name not in ("block", "virtio", "ext4", "jbd2") and "mbcache" not in folder.name:
+                    debian_root.run("rm", "-rf", folder)
+        debian_root.run("dpkg-deb", "--root-owner-group", "-Znone", "-b", scratch, package)
+        shutil.rmtree(scratch)
 
 
-def make_disk(folder):
+def make_disk(suite, folder):
     """The disk, kernel and initrd of a guest with the package installed."""
-    root = debian_root.copy("guest-root")
-    print(debian_root.install(root, debian_root.package()), end="")
+    root = debian_root.copy("guest", suite)
+    print(debian_root.install(root, debian_root.package(suite)), end="")
     images = [path.name for path in (root / "var/lib/kdump").iterdir()]
     if images:
         raise SystemExit(f"FAILED: installing in a chroot made {images}")
@@ -161,7 +165,7 @@ def make_disk(folder):
     debian_root.write(root, "etc/systemd/system/guest-test.service", UNIT)
     debian_root.write(root, "usr/local/sbin/guest-test", SCRIPT, 0o755)
     debian_root.write(root, "root/crash", (SOURCE / "debian/tests/crash").read_text(), 0o755)
-    add_second_kernel(root)
+    shrink_second_kernel(root)
     # It would pack an initrd for the second kernel, which nobody is going to boot.
     (root / "etc/kernel/postinst.d/initramfs-tools").chmod(0o644)
     debian_root.chroot(root, "systemctl", "enable", "guest-test.service")
@@ -220,12 +224,12 @@ def files_of(disk):
 
 
 def main():
+    suite = debian_root.suite_of(sys.argv, __doc__)
     debian_root.need_root()
-    debian_root.base()
-    folder = debian_root.FOLDER / "guest"
+    folder = debian_root.FOLDER / f"{suite}-crashes"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    disk, kernel = make_disk(folder)
+    disk, kernel = make_disk(suite, folder)
     second = folder / "second.img"
     with open(second, "wb") as file:
         file.truncate(256 << 20)

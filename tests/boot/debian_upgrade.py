@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Installs the package over kdump-tools in a Debian root directory, and purges both."""
+"""Installs the package over kdump-tools in a Debian root directory, and purges both:
+
+debian_upgrade.py SUITE
+"""
 
 import sys
 
@@ -25,7 +28,7 @@ class Checks:
         self.failed += not right
 
 
-def upgrade(root, check):
+def upgrade(root, suite, check):
     # Both packages would have the guest's own initrd made again, a minute each.
     debian_root.write(root, "etc/initramfs-tools/update-initramfs.conf", "update_initramfs=no\n")
     (old,) = (root / "root").glob("kdump-tools_*.deb")
@@ -37,7 +40,7 @@ def upgrade(root, check):
     grub.write_text(grub.read_text().replace("128M", "256M"))
     debian_root.write(root, DUMP, "a dump\n")
 
-    print(debian_root.install(root, debian_root.package()), end="")
+    print(debian_root.install(root, debian_root.package(suite)), end="")
     check("settings are kept", (root / CONFIG).read_bytes() == settings)
     check("a changed conffile is kept", "256M" in grub.read_text())
     shipped = (SOURCE / "hooks/sysctl.conf").read_bytes()
@@ -85,10 +88,10 @@ def purge(root, check):
           left == [root / "srv/crash"], left)
 
 
-def purge_below_old(root, check):
+def purge_below_old(root, suite, check):
     """kdump-tools came back in our place; what it uses is not ours any more."""
     (old,) = (root / "root").glob("kdump-tools_*.deb")
-    debian_root.install(root, debian_root.package())
+    debian_root.install(root, debian_root.package(suite))
     chroot(root, "dpkg", "--remove", "kdump-mkinitrd")
     debian_root.install(root, old)
     used = (CONFIG, "var/lib/kdump/initrd.img-6.1.0-test", "var/crash/kexec_cmd")
@@ -103,13 +106,14 @@ def purge_below_old(root, check):
 
 
 def main():
+    suite = debian_root.suite_of(sys.argv, __doc__)
     debian_root.need_root()
-    root = debian_root.copy("upgrade-root")
+    root = debian_root.copy("upgrade", suite)
     check = Checks()
-    upgrade(root, check)
+    upgrade(root, suite, check)
     purge_old(root, check)
     purge(root, check)
-    purge_below_old(root, check)
+    purge_below_old(root, suite, check)
     debian_root.remove(root)
     return 1 if check.failed else 0
 

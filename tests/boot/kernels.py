@@ -83,18 +83,6 @@ def unpacked(name):
     return of_root(KERNELS / name)
 
 
-def newest(name):
-    """Package names and version of the newest kernel called `name`."""
-    suite, meta = NEWEST[name]
-    # The meta package names the real one, and from 7.2 on that one names its parts.
-    image = next(package for package in packages.depends(suite, meta)
-                 if package.startswith("linux-image-"))
-    release = image.removeprefix("linux-image-")
-    parts = [package for package in packages.depends(suite, image)
-             if package.startswith("linux-") and package.endswith(f"-{release}")]
-    return [image, *parts], packages.version(suite, image)
-
-
 # What depmod needs beside libssl; libkmod of Debian 13 loads the last two at run time.
 DEPMOD = ("kmod", "libkmod2", "libc6", "libzstd1", "liblzma5")
 
@@ -128,8 +116,8 @@ def download(name):
     link = KERNELS / name
     if link.is_dir() and not link.is_symlink():
         return unpacked(name)
-    suite, _ = NEWEST[name]
-    names, version = newest(name)
+    suite, meta = NEWEST[name]
+    names, version = packages.parts_of_kernel(suite, meta)
     place = packages.kept(f"kernels/{name}", version, lambda root: fill(suite, names, root))
     if link.resolve() != place:
         KERNELS.mkdir(parents=True, exist_ok=True)

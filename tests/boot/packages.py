@@ -124,6 +124,16 @@ def depends(suite, package):
     return [word.split()[0] for word in fields(suite, package)["Depends"].split(",")]
 
 
+def parts_of_kernel(suite, meta):
+    """Names of the packages of the newest kernel, and its version."""
+    # The meta package names the real one, and from 7.2 on that one names its parts.
+    image = next(name for name in depends(suite, meta) if name.startswith("linux-image-"))
+    release = image.removeprefix("linux-image-")
+    parts = [name for name in depends(suite, image)
+             if name.startswith("linux-") and name.endswith(f"-{release}")]
+    return [image, *parts], version(suite, image)
+
+
 def download(suite, names, folder):
     """Paths of the packages in `folder`."""
     update(suite)
