@@ -96,7 +96,7 @@ class Kernels(unittest.TestCase):
                     (root / "boot").mkdir()
                     (root / "boot" / f"vmlinuz-{version}").touch()
 
-                with (mock.patch.object(kernels, "newest", return_value=(["linux"], version)),
+                with (mock.patch.object(packages, "parts_of_kernel", return_value=(["linux"], version)),
                       mock.patch.object(kernels, "fill", fill)):
                     self.assertEqual(kernels.download("bookworm").version, version)
 
