@@ -79,8 +79,9 @@ void write(const fs::path& path, const std::string& text) {
   std::ofstream(path) << text;
 }
 
-// A machine below `root` with `count` virtio disks, all mounted. The root is a volume over all of
-// them, so that none can be left aside.
+// A machine below `root` with `count` virtio disks, all mounted, ten deep: each mount but every
+// tenth lies in the one before it. The root is a volume over all of them, so that none can be left
+// aside.
 void make_disks(const fs::path& root, int count) {
   const fs::path sys = root / "sys";
   const fs::path volume = sys / "devices/virtual/block/dm-0";
@@ -93,7 +94,8 @@ void make_disks(const fs::path& root, int count) {
   fs::create_directories(volume / "slaves");
   fs::create_symlink("../../devices/virtual/block/dm-0", sys / "dev/block/253:0");
   fs::create_symlink("../../devices/virtual/block/dm-0", sys / "class/block/dm-0");
-  std::string mounts = "1 0 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n", fstab;
+  constexpr int kDepth = 10;
+  std::string mounts = "1 0 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n", fstab, place;
   for (int i = 0; i < count; ++i) {
     const std::string name = fmt::format("vd{}", i), number = fmt::format("254:{}", i);
     const std::string bus = fmt::format("devices/pci0000:00/0000:00:{:02x}.0", i);
@@ -105,8 +107,11 @@ void make_disks(const fs::path& root, int count) {
     fs::create_symlink("../../" + path, sys / "dev/block" / number);
     fs::create_symlink("../../" + path, sys / "class/block" / name);
     fs::create_symlink(sys / path, volume / "slaves" / name);
-    mounts += fmt::format("{} 1 {} / /srv/{} rw - ext4 /dev/{} rw\n", i + 2, number, i, name);
-    fstab += fmt::format("UUID=11111111-2222-3333-4444-{:012} /srv/{} ext4 defaults 0 2\n", i, i);
+    const bool outermost = i % kDepth == 0;
+    place = fmt::format("{}/{}", outermost ? "/srv" : place, i);
+    mounts += fmt::format("{} {} {} / {} rw - ext4 /dev/{} rw\n", i + 2, outermost ? 1 : i + 1,
+                          number, place, name);
+    fstab += fmt::format("UUID=11111111-2222-3333-4444-{:012} {} ext4 defaults 0 2\n", i, place);
   }
   write(root / "proc/self/mountinfo", mounts);
   write(root / "etc/fstab", fstab);

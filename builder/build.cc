@@ -86,6 +86,13 @@ Result<Outcome> build(const Options& options) {
   if (!options.record.empty()) return record(options.record, facts.machine, options.show);
   KD_TRY(facts.kernel, gather_kernel(roots.kernel, options.version));
 
+  if (!options.root_image.empty()) {
+    KD_TRY(const Report report,
+           weigh_root_image(options.root_image, reservation_for(options.request, facts), roots,
+                            facts));
+    return Outcome{0, report_as(options.show, report)};
+  }
+
   // Decision and plan.
   progress.step("choosing modules and programs");
   KD_TRY(const ImageInputs inputs, choose_inputs(options.request, options.output, roots, facts));

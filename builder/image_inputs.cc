@@ -6,6 +6,7 @@
 
 #include "builder/facts/dump_program.h"
 #include "builder/facts/sysctl_conf.h"
+#include "builder/facts/system_text.h"
 #include "builder/fit/measurement.h"
 #include "builder/own_file.h"
 #include "builder/policy/command_line.h"
@@ -116,6 +117,11 @@ void note_libraries_that_stayed(const PlanInput& input, std::vector<std::string>
 
 }  // namespace
 
+std::uint64_t loaded_module_bytes(const Roots& roots, const Facts& facts) {
+  if (facts.recorded) return 0;
+  return parse_module_bytes(roots.machine.read("/proc/modules").value_or(""));
+}
+
 Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string& image,
                                   const Roots& roots, const Facts& facts) {
   ImageInputs inputs;
@@ -130,6 +136,9 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
           .text;
 
   inputs.kernel_memory = memory_of_kernel(image, roots, facts);
+  inputs.bounce_buffers = bounce_buffers({.command_line = inputs.command_line,
+                                          .limits = facts.machine.dma_limits,
+                                          .ram = facts.machine.ram});
 
   PlanInput& plan = inputs.plan;
   plan.kernel = facts.kernel.version;
@@ -141,6 +150,11 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
                       plan.requirements.notes.end());
   KD_CHECK(select_modules(std::move(settings.modprobe), facts.kernel, plan, inputs.notes));
   plan.firmware = select_firmware(plan.modules, roots, facts.kernel, inputs.notes);
+  if (plan.requirements.capture == kdinit::CaptureMode::kRootfs) {
+    inputs.real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)};
+    inputs.kernel_memory =
+        with_real_root(std::move(inputs.kernel_memory), memory_profile(facts.config));
+  }
   // The real root has its own makedumpfile.
   if (plan.requirements.capture == kdinit::CaptureMode::kDirect) {
     StandIn stand_in{

@@ -3,10 +3,12 @@
 // Everything that decides about the image but its layout, before a byte of it is made.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "builder/fit/kernel_memory.h"
+#include "builder/fit/memory_model.h"
 #include "builder/inputs.h"
 #include "builder/plan/image_plan.h"
 #include "builder/write/image_file.h"
@@ -18,8 +20,14 @@ struct ImageInputs {
   ImageSettings settings;
   std::string command_line;  // of the capture kernel
   KernelMemory kernel_memory;
+  BounceBuffers bounce_buffers;
+  std::optional<RealRoot> real_root;  // when it saves the dump
   std::vector<std::string> notes;
 };
+
+// What the modules of the running system take, which the real root of a capture loads again;
+// 0: unknown. Of a recorded machine this one's tell nothing.
+std::uint64_t loaded_module_bytes(const Roots& roots, const Facts& facts);
 
 // `image` is the file to be written, beside which the result of a boot test may lie.
 Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string& image,

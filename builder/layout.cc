@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/layout.h"
 
+#include "builder/facts/reservation.h"
 #include "builder/own_file.h"
 #include "builder/report/verdict.h"
 #include "builder/write/contents.h"
@@ -16,7 +17,9 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
           .compression = inputs.settings.compression,
           .kernel = inputs.kernel_memory,
           .ram = facts.machine.ram,
-          .dump_arguments = inputs.plan.requirements.dump.first};
+          .dump_arguments = inputs.plan.requirements.dump.first,
+          .bounce_buffers = inputs.bounce_buffers,
+          .real_root = inputs.real_root};
 }
 
 // Whatever the model goes by shows in the peaks of an image without files.
@@ -26,6 +29,15 @@ std::string figures_of(const Facts& facts, const ImageInputs& inputs) {
     text += fmt::format("; {}", variant.name);
     const Fit fit = predict(model_of(variant, facts, inputs));
     for (const Peak* peak : fit.peaks()) text += fmt::format(" {}", peak->total());
+  }
+  return text;
+}
+
+std::string memory_for_people(const Facts& facts, const ImageInputs& inputs) {
+  std::string text = fmt::format("{}; {} MiB in the machine", describe(inputs.kernel_memory),
+                                 facts.machine.ram >> 20);
+  if (inputs.bounce_buffers.bytes > 0) {
+    text += fmt::format("; bounce buffers: {}", inputs.bounce_buffers.reason);
   }
   return text;
 }
@@ -40,7 +52,8 @@ Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant
 }
 
 std::uint64_t reservation_for(const ImageRequest& request, const Facts& facts) {
-  return request.reservation.value_or(facts.machine.reservation);
+  return request.reservation.value_or(usable_reservation(
+      facts.machine.reservation, facts.machine.reservation_cma, facts.config.kexec_args));
 }
 
 LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
@@ -51,8 +64,7 @@ LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
                     .level = compression.level ? std::to_string(*compression.level) : ""},
           .reservation = reservation_for(request, facts),
           .figures = figures_of(facts, inputs),
-          .memory = fmt::format("{}; {} MiB in the machine", describe(inputs.kernel_memory),
-                                facts.machine.ram >> 20)};
+          .memory = memory_for_people(facts, inputs)};
 }
 
 Result<Candidate> choose_variant(const ImageRequest& request, const Roots& roots,

@@ -59,6 +59,8 @@ void describe(CLI::App& app, Options& options) {
   app.add_flag("--strict", options.strict, "an image that does not fit is an error");
   app.add_flag("-n,--dry-run", options.dry_run, "decide and report, write nothing");
   app.add_flag("--list", options.show.list, "print every file of the image, with size and reason");
+  // Of kdump-config, for images that it has others make.
+  app.add_option("--root-image", options.root_image)->group("");
   app.add_option("--why", options.why, "print why PATH or a module is in the image")
       ->type_name("PATH");
   app.add_flag("--json", options.show.json, "print one JSON object, whatever the outcome");

@@ -42,7 +42,8 @@ struct Options {
   InputPlaces places;
   ImageRequest request;
   Presentation show;
-  std::string record;  // write the machine here and stop
+  std::string record;      // write the machine here and stop
+  std::string root_image;  // tell the memory of this image, which boots the real root, and stop
   std::string why;
   bool strict = false;
   bool dry_run = false;

@@ -12,7 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-constexpr std::uint64_t kStep = 8 * kMiB;
 
 std::string peak_text(const json& peak) {
   std::string text =
@@ -27,51 +26,110 @@ std::string peak_text(const json& peak) {
   return text;
 }
 
-std::string text_of(const json& whole, const json& packed) {
+Estimate of_reports(const json& whole, const json& packed, bool real_root) {
   const json& fit = whole.at("fit");
   const auto needed = fit.at("needed_bytes").get<std::uint64_t>();
   const auto least = packed.at("fit").at("needed_bytes").get<std::uint64_t>();
   const auto reserved = fit.at("reservation_bytes").get<std::uint64_t>();
-  std::string text =
-      fmt::format("crashkernel={}M\n\nkernel {}, {}\n", recommended_reservation(needed) / kMiB,
-                  whole.at("kernel").get<std::string>(), whole.at("target").get<std::string>());
+  Estimate estimate{.need = {.bytes = needed, .real_root = real_root}};
+  std::string& text = estimate.text;
+  text = fmt::format("crashkernel={}M\n\nkernel {}, {}\n",
+                     recommended_reservation(estimate.need) / kMiB,
+                     whole.at("kernel").get<std::string>(), whole.at("target").get<std::string>());
   for (const json& peak : fit.at("peaks")) text += peak_text(peak);
-  text += fmt::format(
-      "\n{}M is needed, {}M with the layout \"packed\". The recommendation is an eighth more, for\n"
-      "devices that nobody has measured, in steps of {}M. ",
-      needed / kMiB, least / kMiB, kStep / kMiB);
+  text += fmt::format("\n{}M is needed", needed / kMiB);
+  if (least < needed) text += fmt::format(", {}M with the layout \"packed\"", least / kMiB);
+  text += ". The recommendation is an eighth more, for\ndevices that nobody has measured, ";
+  text += real_root ? "and 192M at least, because the real root decides which\nservices it starts. "
+                    : "in steps of 8M, and 96M at least. ";
   text += reserved == 0 ? "No reservation is known here.\n"
                         : fmt::format("Reserved are {}M.\n", reserved / kMiB);
-  return text;
+  return estimate;
+}
+
+// Nobody knows the size of an image that mkinitramfs has not made.
+Estimate before_it_is_made(const std::string& why) {
+  Estimate estimate{.need = {.bytes = 0, .real_root = true}};
+  estimate.text = fmt::format(
+      "crashkernel={}M\n\n{}\n\nAn image by mkinitramfs will boot the real root, which saves the "
+      "dump: {}M on a small system.\nWhat this image takes is known when kdump-config load has "
+      "made it.\n",
+      recommended_reservation(estimate.need) / kMiB, why,
+      recommended_reservation(estimate.need) / kMiB);
+  return estimate;
+}
+
+Result<Estimate> of_this_machine(const Context& context, const KdumpState& state) {
+  const Result<std::string> whole = dry_report(context, state.running, "whole");
+  if (whole) {
+    KD_TRY(const std::string packed, dry_report(context, state.running, "packed"));
+    return estimate_of(*whole, packed, state.config.capture == "rootfs");
+  }
+  if (whole.error().kind != ErrorKind::kTargetNotSupported || !context.runner.find("mkinitramfs")) {
+    return tl::unexpected(whole.error());
+  }
+  if (!has_image(context.reader, state.running) || is_direct_image(context.reader, state.running)) {
+    return before_it_is_made(whole.error().message);
+  }
+  KD_TRY(const std::string weighed, root_image_report(context, state.running));
+  return estimate_of(weighed, weighed, true);
 }
 
 }  // namespace
 
-std::uint64_t recommended_reservation(std::uint64_t needed) {
-  return (needed + needed / 8 + kStep - 1) / kStep * kStep;
-}
-
-Result<std::string> estimate_text(std::string_view whole, std::string_view packed) {
+Result<Estimate> estimate_of(std::string_view whole, std::string_view packed, bool real_root) {
   try {
-    return text_of(json::parse(whole), json::parse(packed));
+    return of_reports(json::parse(whole), json::parse(packed), real_root);
   } catch (const json::exception& error) {
     return fail(ErrorKind::kFailed, "kdump-mkinitrd --json: {}", error.what());
   }
 }
 
-Result<std::string> estimate(const Context& context) {
+Result<std::string> estimate(const Context& context, bool write) {
   KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
   KD_CHECK(refuse_network(config));
   KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
-  KD_TRY(const std::string whole, dry_report(context, state.running, "whole"));
-  KD_TRY(const std::string packed, dry_report(context, state.running, "packed"));
-  KD_TRY(std::string text, estimate_text(whole, packed));
-  if (config.capture == "rootfs") {
-    text +=
-        "KDUMP_CAPTURE=rootfs: the system in the real root takes more on top, mostly 64M to "
-        "256M.\n";
+  KD_TRY(Estimate estimate, of_this_machine(context, state));
+  if (write) {
+    KD_TRY(const std::string value, want_reservation(context, estimate.need, state.ram));
+    estimate.text += fmt::format(
+        "\nThe next update-grub takes crashkernel={} from {}, unless a crashkernel= of your own is "
+        "in /etc/default/grub.\n",
+        value, kWantedReservation);
   }
-  return text;
+  return std::move(estimate.text);
+}
+
+Result<Need> need_of_image(const Context& context, const KdumpConfig& config,
+                           std::string_view version) {
+  const std::string manifest = manifest_path(version);
+  if (!context.reader.exists(manifest)) {
+    KD_TRY(const std::string report, root_image_report(context, version));
+    KD_TRY(const Estimate estimate, estimate_of(report, report, true));
+    return estimate.need;
+  }
+  KD_TRY(const std::string text, context.reader.read(manifest));
+  const json parsed = json::parse(text, nullptr, false);
+  if (!parsed.is_object() || !parsed.contains("needed") || !parsed["needed"].is_number_unsigned()) {
+    return fail(ErrorKind::kFailed, "{} does not say what the image needs", manifest);
+  }
+  return Need{.bytes = parsed["needed"], .real_root = config.capture == "rootfs"};
+}
+
+void note_need(const Context& context, const KdumpConfig& config, std::string_view version,
+               std::uint64_t reservation, std::uint64_t ram) {
+  const Result<Need> need = need_of_image(context, config, version);
+  if (!need) {
+    context.say(need.error().message + ", so nobody can tell whether the image fits");
+    return;
+  }
+  const Result<std::string> value = want_reservation(context, *need, ram);
+  if (!value) context.say(value.error().message + ", ignoring");
+  if (!value || reservation == 0 || need->bytes <= reservation) return;
+  context.say(
+      fmt::format("the image needs {}M and {}M are reserved: update-grub sets crashkernel={}, run "
+                  "it and reboot",
+                  need->bytes / kMiB, reservation / kMiB, *value));
 }
 
 }  // namespace kd

@@ -8,16 +8,31 @@
 #include <string_view>
 
 #include "hooks/context.h"
+#include "hooks/reservation.h"
 
 namespace kd {
 
-// From the reports of kdump-mkinitrd --json for the layouts whole and packed. Pure.
-Result<std::string> estimate_text(std::string_view whole, std::string_view packed);
+struct Estimate {
+  Need need;
+  std::string text;
+};
 
-// What to put into crashkernel= when `needed` bytes are predicted, both multiples of 1 MiB: an
-// eighth more for devices nobody has measured, and up to the next 8 MiB.
-std::uint64_t recommended_reservation(std::uint64_t needed);
+// From the reports of kdump-mkinitrd --json for the layouts whole and packed; or twice the one on
+// an image that boots the real root. Pure.
+Result<Estimate> estimate_of(std::string_view whole, std::string_view packed, bool real_root);
 
-Result<std::string> estimate(const Context& context);
+// With `write` the recommendation is kept for the next update-grub. Where only initramfs-tools can
+// make an image, it is that image's figure, or the usual one before it is made.
+Result<std::string> estimate(const Context& context, bool write);
+
+// Of the image of `version` that is on disk: by its manifest, or weighed. ErrorKind::kFailed:
+// nobody can tell.
+Result<Need> need_of_image(const Context& context, const KdumpConfig& config,
+                           std::string_view version);
+
+// Keeps what the image of `version` needs for the next update-grub, and says when the reservation
+// of this boot is too small for it.
+void note_need(const Context& context, const KdumpConfig& config, std::string_view version,
+               std::uint64_t reservation, std::uint64_t ram);
 
 }  // namespace kd

@@ -114,11 +114,12 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
   return fail(kind_of(outcome.status), "{}", why);
 }
 
-Result<void> try_build(const Context& context, std::string_view version) {
+Result<bool> try_build(const Context& context, std::string_view version) {
   const bool has_other_way = context.runner.find("mkinitramfs").has_value();
   KD_TRY(const ProgramOutcome outcome, run_builder(context, {"--dry-run", "-q"}, version));
   const ErrorKind kind = kind_of(outcome.status);
-  if (outcome.status == 0 || (kind == ErrorKind::kTargetNotSupported && has_other_way)) return {};
+  if (outcome.status == 0) return true;
+  if (kind == ErrorKind::kTargetNotSupported && has_other_way) return false;
   return fail(kind, "{}", message_of(outcome));
 }
 
@@ -129,6 +130,14 @@ Result<std::string> dry_report(const Context& context, std::string_view version,
   if (outcome.status == 0) return std::move(outcome.output);
   // The message on stderr comes first, then the same as JSON.
   outcome.output.resize(std::min(outcome.output.find("{\n"), outcome.output.size()));
+  return fail(kind_of(outcome.status), "{}", message_of(outcome));
+}
+
+Result<std::string> root_image_report(const Context& context, std::string_view version) {
+  KD_TRY(const std::string image, context.reader.host_path(image_path(version)));
+  KD_TRY(ProgramOutcome outcome,
+         run_builder(context, {"--dry-run", "--json", "--root-image", image}, version));
+  if (outcome.status == 0) return std::move(outcome.output);
   return fail(kind_of(outcome.status), "{}", message_of(outcome));
 }
 

@@ -27,6 +27,10 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
 Result<std::string> dry_report(const Context& context, std::string_view version,
                                std::string_view variant);
 
+// The report of kdump-mkinitrd, as JSON, on the memory that a capture takes with the image on disk,
+// which boots the real root.
+Result<std::string> root_image_report(const Context& context, std::string_view version);
+
 struct Freshness {
   enum class State { kFresh, kStale, kUnknown };
   State state = State::kUnknown;
@@ -36,8 +40,9 @@ struct Freshness {
 Freshness check_image(const Context& context, std::string_view version);
 
 // Whether build_image() would succeed, as far as that can be known without building. Changes
-// nothing.
-Result<void> try_build(const Context& context, std::string_view version);
+// nothing. True: with an image that saves the dump itself or hands over as configured; false: with
+// one of mkinitramfs.
+Result<bool> try_build(const Context& context, std::string_view version);
 
 // ErrorKind::kTargetNotSupported for SSH, NFS and FTP, naming the variable.
 Result<void> refuse_network(const KdumpConfig& config);

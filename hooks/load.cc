@@ -10,6 +10,7 @@
 
 #include "builder/base/atomic_file.h"
 #include "hooks/dump_check.h"
+#include "hooks/estimate.h"
 #include "hooks/image.h"
 #include "hooks/kept_load.h"
 #include "hooks/kexec_command.h"
@@ -158,6 +159,9 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
     }
     KD_TRY(plan, plan_load(context, state));
   }
+  if (has_image(context.reader, plan.version)) {
+    note_need(context, state.config, plan.version, state.reservation, state.ram);
+  }
   const fs::file_time_type start = fs::file_time_type::clock::now();
   const Result<std::vector<std::string>> command = run_until(context, plan.commands, true);
   if (!command) {
@@ -286,7 +290,13 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
 Result<void> build(const Context& context, const std::string& version, const std::string& facts) {
   KD_TRY(const FileLock held, lock(context));
   KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
-  return build_image(context, config, version, {.quiet = false, .facts = facts});
+  KD_CHECK(build_image(context, config, version, {.quiet = false, .facts = facts}));
+  if (!facts.empty()) return {};
+  // In the installation of a kernel update-grub comes next.
+  if (const Result<KdumpState> state = read_state(context.reader, context.config_path)) {
+    note_need(context, config, version, state->reservation, state->ram);
+  }
+  return {};
 }
 
 }  // namespace kd

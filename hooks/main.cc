@@ -32,6 +32,7 @@ struct Arguments {
   bool finish = false;
   bool if_enabled = false;
   bool only_new = false;
+  bool write = false;
 };
 
 // An int is the exit code; an error's kind is one too.
@@ -60,8 +61,8 @@ Result<int> run_test(const Context& context, const Arguments&) {
   return would_load(facts) ? 0 : 1;
 }
 
-Result<int> run_estimate(const Context& context, const Arguments&) {
-  KD_TRY(const std::string text, kd::estimate(context));
+Result<int> run_estimate(const Context& context, const Arguments& arguments) {
+  KD_TRY(const std::string text, kd::estimate(context, arguments.write));
   std::fputs(text.c_str(), stdout);
   return 0;
 }
@@ -133,6 +134,7 @@ enum Takes : unsigned {
   kHidden = 128,
   kFacts = 256,
   kDump = 512,
+  kWrite = 1024,
 };
 
 struct Verb {
@@ -147,7 +149,7 @@ constexpr Verb kVerbs[] = {
     {"show", "show the state, all settings and the kexec command", kNothing, run_show},
     {"status", "say whether kdump is ready; exit code 0 ready, 1 not, 2 ready but stale", kJson,
      run_status},
-    {"estimate", "recommend a crashkernel= for this machine, with the reasons", kNothing,
+    {"estimate", "recommend a crashkernel= for this machine, with the reasons", kWrite,
      run_estimate},
     {"load", "build the image when needed, set the links and load the kdump kernel",
      kIfEnabled | kLive, run_load},
@@ -192,6 +194,9 @@ void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {
     if (verb.takes & kFallback) {
       sub->add_flag("--fallback", arguments.fallback,
                     "use the newest other kernel that has an image when VERSION cannot be used");
+    }
+    if (verb.takes & kWrite) {
+      sub->add_flag("--write", arguments.write, "keep it for the next update-grub");
     }
     if (verb.takes & kJson) sub->add_flag("--json", arguments.json, "print JSON");
     if (verb.takes & kHotplug) {

@@ -72,13 +72,6 @@ bool has_crashkernel(std::string_view command_line) {
 
 }  // namespace
 
-Result<std::string> read_crash_attribute(const FileReader& reader, std::string_view name) {
-  Result<std::string> text = reader.read(fmt::format("/sys/kernel/kexec/crash_{}", name));
-  if (!text) text = reader.read(fmt::format("/sys/kernel/kexec_crash_{}", name));
-  if (!text) return text;
-  return trimmed(*std::move(text));
-}
-
 bool crash_kernel_loaded(const FileReader& reader) {
   return read_crash_attribute(reader, "loaded").value_or("") == "1";
 }
@@ -94,8 +87,9 @@ Result<KdumpState> read_state(const FileReader& reader, std::string_view config_
   const Result<std::string> loaded = read_crash_attribute(reader, "loaded");
   state.supported = loaded.has_value();
   state.loaded = loaded.value_or("") == "1";
-  const std::string size = read_crash_attribute(reader, "size").value_or("");
-  std::from_chars(size.data(), size.data() + size.size(), state.reservation);
+  const Reservation reservation = read_reservation(reader);
+  state.reservation =
+      usable_reservation(reservation.bytes, reservation.cma, state.config.kexec_args);
   const std::string iomem = reader.read("/proc/iomem").value_or("");
   state.ram = parse_ram(iomem, reader.read("/proc/meminfo").value_or(""));
   state.crash_address = crash_address(iomem);

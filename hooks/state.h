@@ -11,6 +11,7 @@
 #include "builder/base/rooted_reader.h"
 #include "builder/facts/kdump_config.h"
 #include "builder/facts/kernel.h"
+#include "builder/facts/reservation.h"
 
 namespace kd {
 
@@ -38,8 +39,6 @@ struct KdumpState {
 // `config_path` as the reader sees it.
 Result<KdumpState> read_state(const FileReader& reader, std::string_view config_path);
 
-// /sys/kernel/kexec/crash_NAME (Linux 6.19), else the older /sys/kernel/kexec_crash_NAME.
-Result<std::string> read_crash_attribute(const FileReader& reader, std::string_view name);
 bool crash_kernel_loaded(const FileReader& reader);
 
 // The kernel files of a version that exist, the usual one first.

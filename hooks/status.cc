@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "hooks/estimate.h"
 #include "hooks/learn.h"
+#include "hooks/reservation.h"
 
 namespace kd {
 namespace {
@@ -34,14 +36,6 @@ std::string describe_file(const std::string& path, const std::string& file) {
   return path == file ? path : fmt::format("{}: symbolic link to {}", path, file);
 }
 
-// By the manifest; images of others have none.
-std::uint64_t needed_reservation(const RootedReader& reader, const std::string& image) {
-  const std::string text = reader.read(image + ".manifest").value_or("");
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("needed")) return 0;
-  return json["needed"].is_number_unsigned() ? json["needed"].get<std::uint64_t>() : 0;
-}
-
 bool fits(const StatusFacts& facts) {
   return facts.state.reservation == 0 || facts.needed <= facts.state.reservation;
 }
@@ -51,9 +45,28 @@ std::string megabytes(std::uint64_t bytes) { return fmt::format("{}M", bytes >> 
 
 std::string describe_fit(const StatusFacts& facts) {
   if (facts.needed == 0) return "needed memory unknown";
-  // What the system in the real root takes comes on top.
-  return fmt::format("needs {}crashkernel={}", facts.plan->direct ? "" : "much more than ",
-                     megabytes(facts.needed));
+  if (facts.plan->direct) return fmt::format("needs crashkernel={}", megabytes(facts.needed));
+  return fmt::format("needs crashkernel={}, better {}", megabytes(facts.needed),
+                     megabytes(recommended_reservation({facts.needed, true})));
+}
+
+std::string too_small(const StatusFacts& facts) {
+  const std::string wanted = facts.wanted.empty() ? std::string("512M-:192M") : facts.wanted;
+  const bool grub_knows = reserved_by(wanted, facts.state.ram).value_or(0) >= facts.needed;
+  return fmt::format(
+      "the image does not fit: it needs crashkernel={}, the reservation is {}; {}run update-grub "
+      "and "
+      "reboot, which sets crashkernel={} unless /etc/default/grub has one of its own: raise that",
+      megabytes(facts.needed), megabytes(facts.state.reservation),
+      grub_knows ? "" : "run kdump-config estimate --write, then ",
+      grub_knows ? wanted
+                 : megabytes(recommended_reservation({facts.needed, !facts.plan->direct})));
+}
+
+// The image of mkinitramfs that load would have made.
+bool would_need_more(const StatusFacts& facts) {
+  return facts.build && !*facts.build && facts.needed == 0 && facts.state.reservation > 0 &&
+         facts.state.reservation < recommended_reservation({0, true});
 }
 
 // An image nobody looked at is unknown without a reason.
@@ -137,12 +150,19 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   if (const Result<FileStatus> status = context.reader.status(image)) {
     facts.image_size = status->size;
   }
-  facts.needed = needed_reservation(context.reader, image);
   facts.memory_source = memory_source(context.reader, config, version);
   facts.image_newer_than_load = facts.state.loaded && newer(context.reader, image, kLoadedMark);
   const std::string usual = image_path(version);
   // With KDUMP_INITRD set nobody but the administrator knows what it is made of.
   if (image != usual && image != context.reader.resolve(usual).value_or("")) return facts;
+  if (has_image(context.reader, version)) {
+    const Result<Need> need = need_of_image(context, config, version);
+    if (need) facts.needed = need->bytes;
+    if (!need && !context.reader.exists(manifest_path(version))) {
+      facts.cannot_weigh = need.error().message;
+    }
+  }
+  facts.wanted = wanted_reservation(context.reader);
   facts.image = check_image(context, version);
   if (purpose == PlanFor::kTest && facts.image.state != Freshness::State::kFresh) {
     facts.build = try_build(context, version);
@@ -178,12 +198,9 @@ Assessment assess(const StatusFacts& facts) {
     result.reasons.emplace_back(
         "the image on disk is newer than the loaded one; kdump-config reload loads it");
   }
-  if (!fits(facts)) {
-    result.reasons.push_back(
-        fmt::format("the image does not fit: it needs crashkernel={}, the reservation is {}; raise "
-                    "crashkernel= "
-                    "in /etc/default/grub.d/kdump-tools.cfg, run update-grub and reboot",
-                    megabytes(facts.needed), megabytes(facts.state.reservation)));
+  if (!fits(facts)) result.reasons.push_back(too_small(facts));
+  if (!facts.cannot_weigh.empty()) {
+    result.reasons.push_back("cannot tell whether the image fits: " + facts.cannot_weigh);
   }
   for (std::string& problem : dump_problems(facts.dump)) {
     result.reasons.push_back(std::move(problem));
@@ -215,12 +232,12 @@ std::string status_json(const StatusFacts& facts) {
   }
   nlohmann::ordered_json json = {
       {"schema", 1},
-      {"state", assessment.code == kReady            ? "ready"
-                : assessment.code == kNotReady       ? "not ready"
-                : !fits(facts)                       ? "does not fit"
-                : !dump_problems(facts.dump).empty() ? "dump at risk"
-                : could_not_be_checked(facts.image)  ? "unknown"
-                                                     : "stale"},
+      {"state", assessment.code == kReady                                          ? "ready"
+                : assessment.code == kNotReady                                     ? "not ready"
+                : !fits(facts)                                                     ? "does not fit"
+                : !dump_problems(facts.dump).empty()                               ? "dump at risk"
+                : could_not_be_checked(facts.image) || !facts.cannot_weigh.empty() ? "unknown"
+                                                                                   : "stale"},
       {"reasons", assessment.reasons},
       {"notes", dump_notes(facts.dump)},
       {"enabled", facts.state.config.use_kdump},
@@ -311,6 +328,13 @@ std::string test_text(const StatusFacts& facts) {
     }
   }
   if (!facts.build) out += facts.build.error().message + "\n";
+  if (facts.plan && !fits(facts)) out += too_small(facts) + "\n";
+  if (would_need_more(facts)) {
+    out += fmt::format(
+        "the image will boot the real root, which takes crashkernel={} on a small system; reserved "
+        "are {}: run kdump-config estimate --write and update-grub, and reboot\n",
+        megabytes(recommended_reservation({0, true})), megabytes(facts.state.reservation));
+  }
   for (const std::string& problem : dump_problems(facts.dump)) out += problem + "\n";
   for (const std::string& note : dump_notes(facts.dump)) out += note + "\n";
   out += fmt::format("USE_KDUMP:\t\t{}\nKDUMP_COREDIR:\t\t{}\ncrashkernel addr\t\t{}\n",

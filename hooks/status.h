@@ -20,10 +20,12 @@ struct StatusFacts {
   std::vector<CheckedLink> links;  // of the version in the plan
   Result<LoadPlan> plan = fail(ErrorKind::kFailed, "not looked at");
   Freshness image;
-  Result<void> build;                  // of kTest: whether load could build the image
+  Result<bool> build = true;           // of kTest: try_build()
   std::uint64_t image_size = 0;        // bytes
   std::string memory_source;           // where the model has the kernel's share of it from
   std::uint64_t needed = 0;            // bytes of reservation for the image; 0: unknown
+  std::string cannot_weigh;            // why it is unknown for an image without a manifest
+  std::string wanted;                  // crashkernel= that update-grub takes; empty: the default
   bool image_newer_than_load = false;  // what is loaded is not what is on disk
   std::optional<Dump> last_dump;       // the newest below KDUMP_COREDIR
   DumpCheck dump;

@@ -40,6 +40,11 @@ Outcome failed(int exit_code, const std::string& message, const Presentation& sh
 Report report_of(const ImageInputs& inputs, const Candidate& candidate);
 std::string report_as(const Presentation& show, const Report& report);
 
+// The memory that a capture takes with the image `file` of somebody else, an initrd as
+// mkinitramfs(8) makes it, which boots the real root.
+Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservation,
+                                const Roots& roots, const Facts& facts);
+
 // --boot-test: crashes a machine with the image that is on disk, and keeps what that told beside
 // it. `before` is the answer of the build.
 Result<Outcome> boot_test(const std::string& image, std::uint64_t reservation, const Roots& roots,

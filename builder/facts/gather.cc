@@ -7,8 +7,10 @@
 #include <charconv>
 
 #include "builder/facts/block_devices.h"
+#include "builder/facts/dma_limits.h"
 #include "builder/facts/filesystem_id.h"
 #include "builder/facts/mount_table.h"
+#include "builder/facts/reservation.h"
 #include "builder/facts/system_text.h"
 
 namespace kd {
@@ -153,15 +155,6 @@ std::string read_line(const FileReader& reader, std::string_view path) {
   return text;
 }
 
-// The first is where Linux 6.17 moved the second.
-std::uint64_t read_reservation(const FileReader& reader) {
-  std::string text = read_line(reader, "/sys/kernel/kexec/crash_size");
-  if (text.empty()) text = read_line(reader, "/sys/kernel/kexec_crash_size");
-  std::uint64_t bytes = 0;
-  std::from_chars(text.data(), text.data() + text.size(), bytes);
-  return bytes;
-}
-
 }  // namespace
 
 Result<MachineFacts> gather_machine(const RootedReader& reader, const std::string& dump_directory) {
@@ -188,7 +181,11 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   for (auto& [name, device] : devices) facts.devices.push_back(std::move(device));
 
   facts.watchdogs = find_watchdogs(reader);
-  facts.reservation = read_reservation(reader);
+  const Reservation reservation = read_reservation(reader);
+  facts.reservation = reservation.bytes;
+  facts.reservation_cma = reservation.cma;
+  facts.dma_limits = read_dma_limits(reader);
+  if (reservation.high) facts.dma_limits.emplace_back(kHigh);
   facts.ram =
       parse_ram(reader.read("/proc/iomem").value_or(""), reader.read("/proc/meminfo").value_or(""));
   facts.command_line = read_line(reader, "/proc/cmdline");

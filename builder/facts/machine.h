@@ -74,8 +74,10 @@ struct MachineFacts {
   std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
   std::vector<Watchdog> watchdogs;   // by name; a record without this member has none
   std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none
-  std::uint64_t ram = 0;             // bytes
-  std::string command_line;          // /proc/cmdline without the newline
+  std::uint64_t reservation_cma = 0;    // bytes of crashkernel=,cma, as usable_reservation() has it
+  std::uint64_t ram = 0;                // bytes
+  std::vector<std::string> dma_limits;  // what may cost a capture bounce buffers (dma_limits.h)
+  std::string command_line;             // /proc/cmdline without the newline
   std::vector<std::string> loaded_modules;  // names of /proc/modules, sorted
   std::string time_zone;  // POSIX TZ string from /etc/localtime, "UTC0" when unknown
   bool operator==(const MachineFacts&) const = default;

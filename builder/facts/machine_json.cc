@@ -79,6 +79,8 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("command_line", machine.command_line, Check::kText);
   v("loaded_modules", machine.loaded_modules, Check::kName);
   v("time_zone", machine.time_zone, Check::kText);
+  v.unless_empty("reservation_cma", machine.reservation_cma, Check::kText);
+  v.unless_empty("dma_limits", machine.dma_limits, Check::kName);
 }
 
 class Writer {
@@ -87,9 +89,10 @@ class Writer {
   void operator()(const char* name, const T& value, Check) {
     object[name] = write(value);
   }
+  // Not written where it is empty, which most machines have it.
   template <typename T>
-  void unless_empty(const char* name, const std::vector<T>& values, Check) {
-    if (!values.empty()) object[name] = write(values);
+  void unless_empty(const char* name, const T& value, Check check) {
+    if (value != T{}) (*this)(name, value, check);
   }
   ordered_json object = ordered_json::object();
 
@@ -129,8 +132,8 @@ class Checker {
     if (error_.empty()) look_at(path_ / name, value, check);
   }
   template <typename T>
-  void unless_empty(const char* name, const std::vector<T>& values, Check check) {
-    (*this)(name, values, check);
+  void unless_empty(const char* name, const T& value, Check check) {
+    (*this)(name, value, check);
   }
 
  private:
@@ -179,8 +182,8 @@ class Reader {
   }
 
   template <typename T>
-  void unless_empty(const char* name, std::vector<T>& values, Check check) {
-    if (object_.contains(name)) (*this)(name, values, check);
+  void unless_empty(const char* name, T& value, Check check) {
+    if (object_.contains(name)) (*this)(name, value, check);
   }
 
   void refuse_other_members() {

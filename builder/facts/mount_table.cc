@@ -86,10 +86,12 @@ Result<std::vector<MountEntry>> parse_fstab(std::string_view text) {
 // Walks the tree of mounts as the kernel walks the path. The order of the lines does not tell what
 // hides what: what an initramfs mounted stands before the root file system it was moved to.
 const MountEntry* find_mount(const std::vector<MountEntry>& mountinfo, std::string_view path) {
-  const auto known = [&](int id) {
-    return std::any_of(mountinfo.begin(), mountinfo.end(),
-                       [&](const MountEntry& entry) { return entry.id == id; });
-  };
+  // Hosts of containers have thousands of mounts.
+  std::vector<int> ids;
+  ids.reserve(mountinfo.size());
+  for (const MountEntry& entry : mountinfo) ids.push_back(entry.id);
+  std::sort(ids.begin(), ids.end());
+  const auto known = [&ids](int id) { return std::binary_search(ids.begin(), ids.end(), id); };
   const MountEntry* current = nullptr;
   // A path crosses each mount at most once; the bound ends loops in a damaged table.
   for (std::size_t step = 0; step < mountinfo.size(); ++step) {

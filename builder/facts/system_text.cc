@@ -58,6 +58,16 @@ std::vector<std::string> parse_loaded_modules(std::string_view proc_modules) {
   return names;
 }
 
+std::uint64_t parse_module_bytes(std::string_view proc_modules) {
+  std::uint64_t bytes = 0;
+  for_each_line(proc_modules, [&bytes](std::string_view line) {
+    line.remove_prefix(std::min(line.find(' '), line.size()));
+    std::uint64_t size = 0;
+    if (take_number(line, 10, size) && size < (std::uint64_t{1} << 40)) bytes += size;
+  });
+  return bytes;
+}
+
 std::string parse_time_zone(std::string_view tzif) {
   const std::string unknown = "UTC0";
   if (!tzif.starts_with("TZif") || tzif.size() < 5 || tzif[4] < '2' || !tzif.ends_with('\n')) {

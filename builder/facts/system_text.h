@@ -17,6 +17,9 @@ std::uint64_t parse_ram(std::string_view iomem, std::string_view meminfo);
 // The names in /proc/modules, sorted.
 std::vector<std::string> parse_loaded_modules(std::string_view proc_modules);
 
+// The bytes that the modules in /proc/modules take.
+std::uint64_t parse_module_bytes(std::string_view proc_modules);
+
 // The POSIX TZ string at the end of a TZif file (RFC 8536, version 2 and later), "UTC0" when there
 // is none.
 std::string parse_time_zone(std::string_view tzif);

@@ -25,6 +25,10 @@ struct KernelMemory {
 // that was not measured gets the largest measured row of the profile and kUnmeasuredMargin.
 KernelMemory kernel_memory(std::string_view version, std::string_view profile);
 
+// The same with the command line of a capture that boots the real root: it lacks what the profile
+// spares a direct capture alone (security modules, accounting, files of every slab cache).
+KernelMemory with_real_root(KernelMemory memory, std::string_view profile);
+
 // The figures in whole MiB and where they come from, for people.
 std::string describe(const KernelMemory& memory);
 

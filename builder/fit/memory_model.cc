@@ -28,6 +28,13 @@ constexpr std::uint64_t kFileSystem = 2 * kMiB;
 // tables and type information go.
 constexpr std::uint64_t kModuleShare = 2;
 
+// A small Debian 12 saved its dump with 115 MiB, of which the kernel had 77: systemd, udev with its
+// workers, the journal and the pages of their programs had what modules (4 MiB there), makedumpfile
+// and the file system left of the rest.
+constexpr std::uint64_t kUserland = 32 * kMiB;
+// Of a machine that nobody can look at: a server with its storage, network and graphics drivers.
+constexpr std::uint64_t kUsualModules = 16 * kMiB;
+
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 std::uint64_t largest_module(const ModelInput& input) {
@@ -69,6 +76,31 @@ std::uint64_t sum(const ModelInput& input, bool modules) {
     if (file.module == modules) bytes += pages(file.bytes);
   }
   return bytes;
+}
+
+// What stays of the image's modules. An image for many machines holds more than this one loads.
+Term loaded_modules(const ModelInput& input) {
+  const std::uint64_t half = sum(input, true) / kModuleShare;
+  if (input.real_root && input.real_root->modules > 0 && input.real_root->modules < half) {
+    return {"modules", input.real_root->modules, "as loaded here"};
+  }
+  return {"modules", half, "half of their files"};
+}
+
+Peak real_root_peak(const ModelInput& input) {
+  const std::uint64_t modules = input.real_root->modules;
+  return {.name = "saving from the real root",
+          .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
+                    {"modules", modules > 0 ? modules : kUsualModules,
+                     modules > 0 ? "as loaded here" : "as servers have; unknown here"},
+                    {"services", kUserland, "of a small Debian 12 that saved with 115 MiB"}}};
+}
+
+Peak direct_peak(const ModelInput& input) {
+  return {.name = "capturing",
+          .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
+                    {"init, programs, libraries", sum(input, false), "the plan, in pages"},
+                    loaded_modules(input)}};
 }
 
 // Percent of the unpacked bytes, measured on Debian 12.
@@ -129,20 +161,22 @@ Fit predict(const ModelInput& input) {
       .name = "loading modules",
       .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
                 {"unpacked files", unpacked(input), "the plan, in pages"},
-                {"modules", sum(input, true) / kModuleShare, "half of their files"},
+                loaded_modules(input),
                 {"largest module", copies,
                  input.variant.packed ? "unpacked, and the kernel's copy" : "the kernel's copy"},
                 {"kept free", kKeptFree, "watermark and per-CPU lists"}}};
+  fit.capture = input.real_root ? real_root_peak(input) : direct_peak(input);
   const MakedumpfileMemory makedumpfile = makedumpfile_memory(input.dump_arguments, input.ram);
-  fit.capture = {.name = "capturing",
-                 .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
-                           {"init, programs, libraries", sum(input, false), "the plan, in pages"},
-                           {"modules", sum(input, true) / kModuleShare, "half of their files"},
-                           {"makedumpfile", makedumpfile.program, makedumpfile.program_source},
-                           {"file system", kFileSystem, "journal and write-back"}}};
+  fit.capture.terms.push_back({"makedumpfile", makedumpfile.program, makedumpfile.program_source});
+  fit.capture.terms.push_back({"file system", kFileSystem, "journal and write-back"});
   if (makedumpfile.threads > 0) {
     fit.capture.terms.push_back(
         {"threads of makedumpfile", makedumpfile.threads, makedumpfile.threads_source});
+  }
+  // They are there from the first moment to the last.
+  if (input.bounce_buffers.bytes > 0) {
+    const Term buffers{"bounce buffers", input.bounce_buffers.bytes, input.bounce_buffers.reason};
+    for (Peak* peak : {&fit.unpack, &fit.load, &fit.capture}) peak->terms.push_back(buffers);
   }
   // A driver may take more than any table knows: what a capture needed here is believed.
   if (const std::uint64_t known = fit.capture.total(); input.kernel.measured_peak > known) {

@@ -7,9 +7,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "builder/fit/bounce_buffers.h"
 #include "builder/fit/kernel_memory.h"
 #include "builder/plan/image_plan.h"
 #include "cpio/archive.h"
@@ -35,6 +37,11 @@ struct FileSize {
 };
 std::vector<FileSize> file_sizes(const ImagePlan& plan, const std::vector<cpio::Entry>& entries);
 
+// The image hands over to the real root, which saves the dump.
+struct RealRoot {
+  std::uint64_t modules = 0;  // bytes that the modules of the running system take; 0: unknown
+};
+
 struct ModelInput {
   Variant variant;
   std::vector<FileSize> files;
@@ -43,6 +50,8 @@ struct ModelInput {
   KernelMemory kernel;
   std::uint64_t ram = 0;                    // bytes of the crashed kernel
   std::vector<std::string> dump_arguments;  // of makedumpfile
+  BounceBuffers bounce_buffers;
+  std::optional<RealRoot> real_root;
 };
 
 // Before anything was compressed: what the codec makes of Debian's modules and libraries, and 5 %.

@@ -5,6 +5,7 @@
 debian_upgrade.py SUITE
 """
 
+import re
 import sys
 
 import debian_root
@@ -37,7 +38,9 @@ def upgrade(root, suite, check):
         config.write("KDUMP_NUM_DUMPS=7 # as the administrator wants it\n")
     settings = (root / CONFIG).read_bytes()
     grub = root / "etc/default/grub.d/kdump-tools.cfg"
-    grub.write_text(grub.read_text().replace("128M", "256M"))
+    # 384M-:128M in Debian 12, 512M-:192M in Debian 13.
+    grub.write_text(re.sub(r"-:\d+M", "-:256M", grub.read_text()))
+    reserved = re.search(r"crashkernel=(\S+:256M)", grub.read_text())[1]
     debian_root.write(root, DUMP, "a dump\n")
 
     print(debian_root.install(root, debian_root.package(suite)), end="")
@@ -47,13 +50,16 @@ def upgrade(root, suite, check):
     check("an unchanged conffile is replaced",
           (root / "etc/kdump/sysctl.conf").read_bytes() == shipped)
     check("the units are enabled", all((root / path).is_symlink() for path in ENABLED))
-    check("no image is built in a chroot", not list((root / "var/lib/kdump").iterdir()))
+    kept = [path.name for path in (root / "var/lib/kdump").iterdir()]
+    check("no image is built in a chroot", kept == ["crashkernel"], kept)
+    check("the reservation of kdump-tools is kept",
+          (root / "var/lib/kdump/crashkernel").read_text() == f"{reserved}\n")
     (kernel,) = root.glob("boot/vmlinuz-*")
     version = kernel.name.removeprefix("vmlinuz-")
     said = chroot(root, "run-parts", "--exit-on-error", f"--arg={version}",
                   "--regex=^kdump-tools$", "/etc/kernel/postinst.d")
     check("the kernel hook builds nothing in a chroot", "in a chroot" in said and
-          not list((root / "var/lib/kdump").iterdir()), said)
+          [path.name for path in (root / "var/lib/kdump").iterdir()] == kept, said)
 
 
 def purge_old(root, check):

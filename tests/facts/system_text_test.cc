@@ -54,5 +54,14 @@ TEST(TimeZone, IsUtcWhenTheFileDoesNotTell) {
   EXPECT_EQ(parse_time_zone(std::string_view("TZif\0..\nJST-9\n", 14)), "UTC0");  // version 1
 }
 
+TEST(SystemText, ModulesTakeWhatTheySay) {
+  EXPECT_EQ(parse_module_bytes("ext4 983040 1 - Live 0x0\njbd2 167936 1 ext4, Live 0x0\n"),
+            1150976U);
+  for (const char* text :
+       {"", "\n", "ext4\n", "ext4 x 1\n", "ext4 -5\n", "a 99999999999999999999\n"}) {
+    EXPECT_EQ(parse_module_bytes(text), 0U) << text;
+  }
+}
+
 }  // namespace
 }  // namespace kd

@@ -186,6 +186,45 @@ TEST(KernelMemory, UnknownSeriesTakesTheLargestOfItsProfileAndAMarginAndSaysSo) 
             kernel_memory("6.1.0-1", "stock").unpacking);
 }
 
+ModelInput fallback(std::uint64_t image, std::uint64_t unpacked, std::uint64_t modules) {
+  ModelInput input = model(image, {{.bytes = unpacked}}, kVariants[0]);
+  input.compression.window_log = 23;
+  input.kernel = kernel_memory("6.1.0-56-amd64", "stock");
+  input.real_root = RealRoot{.modules = modules};
+  return input;
+}
+
+// Images of mkinitramfs by kdump-tools on the same machine: a bare system saved with 116M, one with
+// lvm2, mdadm, btrfs and nfs with 132M, one with all modules somewhere from 225M to 256M.
+TEST(RealRoot, IsPredictedAsMeasured) {
+  const auto needed = [](double image, double unpacked) {
+    return predict(fallback(static_cast<std::uint64_t>(image * 1e6),
+                            static_cast<std::uint64_t>(unpacked * 1e6), 4 * kMiB))
+               .needed /
+           kMiB;
+  };
+  EXPECT_GE(needed(6.5, 17.6), 116U);
+  EXPECT_LE(needed(6.5, 17.6), 124U);
+  EXPECT_GE(needed(11.2, 30), 132U);
+  EXPECT_LE(needed(11.2, 30), 140U);
+  EXPECT_GE(needed(31.2, 132), 225U);
+  EXPECT_LE(needed(31.2, 132), 260U);
+}
+
+TEST(RealRoot, ModulesOfTheMachineCount) {
+  const ModelInput few = fallback(kMiB, kMiB, 4 * kMiB), many = fallback(kMiB, kMiB, 40 * kMiB);
+  const Fit fit = predict(few);
+  EXPECT_EQ(&fit.largest(), &fit.capture) << "the small image does not decide";
+  EXPECT_EQ(predict(many).needed - predict(few).needed, 36 * kMiB);
+  EXPECT_EQ(term(predict(fallback(kMiB, kMiB, 0)).capture, "modules"), 16 * kMiB);
+}
+
+TEST(RealRoot, LacksWhatTheProfileSparesADirectCapture) {
+  const KernelMemory tuned = kernel_memory("6.1.0-56-amd64", "tuned");
+  EXPECT_EQ(with_real_root(tuned, "tuned").capturing, tuned.capturing + 3 * kMiB);
+  EXPECT_EQ(with_real_root(tuned, "stock").capturing, tuned.capturing);
+}
+
 TEST(KernelMemory, SeriesAreNotPrefixes) {
   EXPECT_THAT(kernel_memory("6.12.1", "tuned").source, HasSubstr("6.12"));
   EXPECT_THAT(kernel_memory("6.1.0", "tuned").source, testing::Not(HasSubstr("6.12")));

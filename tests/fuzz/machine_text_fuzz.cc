@@ -2,7 +2,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "builder/facts/dma_limits.h"
 #include "builder/facts/mount_table.h"
+#include "builder/facts/reservation.h"
 #include "builder/facts/system_text.h"
 
 // The texts of proc and etc; a damaged table of mounts must not lead a walk in circles.
@@ -13,5 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)kd::parse_ram(text, text);
   (void)kd::parse_loaded_modules(text);
   (void)kd::parse_time_zone(text);
+  (void)kd::parse_module_bytes(text);
+  (void)kd::parse_memory_encryption(text);
+  (void)kd::parse_reservation(text, text, text);
   return 0;
 }

@@ -46,6 +46,12 @@ class FakeMachine {
       if (has(argv, "--check")) {
         return ProgramOutcome{check_status, check_status == 10 ? "x is stale:\n  why\n" : ""};
       }
+      if (has(argv, "--root-image")) {
+        if (root_needs == 0) return ProgramOutcome{1, "kdump-mkinitrd: not an initrd\n"};
+        return ProgramOutcome{0, fmt::format(R"({{"kernel": "6.1", "target": "the real root",
+          "fit": {{"needed_bytes": {}, "reservation_bytes": 100663296, "peaks": []}}}})",
+                                             root_needs)};
+      }
       if (build_status == 0 && !has(argv, "--dry-run")) add_image(argv.back());
       return ProgramOutcome{build_status,
                             build_status == 0 ? "built\n" : "kdump-mkinitrd: no way\n"};
@@ -101,6 +107,17 @@ class FakeMachine {
     link("vmlinuz", "/boot/vmlinuz-" + version);
     link("initrd.img", "/var/lib/kdump/initrd.img-" + version);
   }
+  void reserve(int mebibytes) const {
+    const std::uint64_t bytes = std::uint64_t(mebibytes) << 20;
+    root.write("sys/kernel/kexec_crash_size", std::to_string(bytes));
+    root.write("proc/iomem", fmt::format("00001000-0009fbff : System RAM\n"
+                                         "00100000-3fffffff : System RAM\n"
+                                         "  30000000-{:08x} : Crash kernel\n",
+                                         0x30000000 + bytes - 1));
+  }
+  [[nodiscard]] std::string wanted() const {
+    return reader_.read("/var/lib/kdump/crashkernel").value_or("");
+  }
   [[nodiscard]] std::string link_text(const std::string& name) const {
     std::error_code error;
     return std::filesystem::read_symlink(root.path("var/lib/kdump/" + name), error).string();
@@ -127,6 +144,7 @@ class FakeMachine {
   std::string said;
   int build_status = 0;
   int check_status = 0;
+  std::uint64_t root_needs = 0;            // bytes; 0: the image cannot be read
   std::vector<std::string> kexec_refuses;  // options it fails with
   std::string kexec_refuses_image = "-";   // content of an initrd it fails with
   std::string loaded_image;                // content of the initrd that is loaded

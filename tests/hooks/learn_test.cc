@@ -110,9 +110,6 @@ TEST(Profile, IsToldFromTheCommandLineThatItMade) {
 }
 
 TEST(Estimate, RecommendsMoreThanIsNeededAndSaysWhy) {
-  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-  EXPECT_EQ(recommended_reservation(79 * kMiB), 96 * kMiB);
-  EXPECT_EQ(recommended_reservation(64 * kMiB), 72 * kMiB);
   const auto report = [](int needed) {
     return fmt::format(R"({{"kernel": "6.1", "target": "ext4 on vda", "fit": {{
       "needed_bytes": {}, "reservation_bytes": 134217728, "peaks": [{{"name": "unpacking",
@@ -120,12 +117,15 @@ TEST(Estimate, RecommendsMoreThanIsNeededAndSaysWhy) {
       ]}}}})",
                        needed << 20);
   };
-  const std::string text = estimate_text(report(79), report(73)).value();
-  EXPECT_TRUE(text.starts_with("crashkernel=96M\n")) << text;
-  EXPECT_THAT(text, HasSubstr("73M with the layout \"packed\""));
-  EXPECT_THAT(text, testing::ContainsRegex("decoder +1.0  window"));
-  EXPECT_FALSE(estimate_text("{}", "{}"));
-  EXPECT_FALSE(estimate_text("", ""));
+  const Estimate estimate = estimate_of(report(89), report(83), false).value();
+  EXPECT_TRUE(estimate.text.starts_with("crashkernel=104M\n")) << estimate.text;
+  EXPECT_THAT(estimate.text, HasSubstr("83M with the layout \"packed\""));
+  EXPECT_THAT(estimate.text, testing::ContainsRegex("decoder +1.0  window"));
+  EXPECT_EQ(estimate.need.bytes, std::uint64_t{89} << 20);
+  const Estimate root = estimate_of(report(115), report(115), true).value();
+  EXPECT_TRUE(root.text.starts_with("crashkernel=192M\n")) << root.text;
+  EXPECT_FALSE(estimate_of("{}", "{}", false));
+  EXPECT_FALSE(estimate_of("", "", false));
 }
 
 }  // namespace

@@ -24,9 +24,22 @@ TEST(State, ReadsTheOldAttributes) {
 TEST(State, PrefersTheNewAttributes) {
   FakeMachine machine;
   machine.root.write("sys/kernel/kexec/crash_loaded", "1\n");
-  machine.root.write("sys/kernel/kexec/crash_size", "67108864\n");
+  machine.root.write("sys/kernel/kexec/crash_size", "268435456\n");
   EXPECT_TRUE(machine.state().loaded);
-  EXPECT_EQ(machine.state().reservation, 67108864U);
+  EXPECT_EQ(machine.state().reservation, 268435456U);
+}
+
+TEST(State, ReservationOfSeveralPartsIsTheirSum) {
+  FakeMachine machine;
+  machine.root.write("proc/iomem",
+                     "00100000-3fffffff : System RAM\n  20000000-2fffffff : Crash kernel\n"
+                     "100000000-1ffffffff : System RAM\n  1f0000000-1f7ffffff : Crash kernel\n");
+  EXPECT_EQ(machine.state().reservation, (256U + 128U) << 20);
+  machine.root.write("sys/kernel/kexec/crash_size", "402653184\n");
+  machine.root.write("sys/kernel/kexec/crash_cma_ranges", "40000000-47ffffff\n");
+  EXPECT_EQ(machine.state().reservation, (256U + 128U + 128U) << 20);
+  machine.configure("KDUMP_KEXEC_ARGS=\"-c\"\n");
+  EXPECT_EQ(machine.state().reservation, (256U + 128U) << 20) << "kexec_load(2) knows no CMA";
 }
 
 TEST(State, KernelWithoutKexecIsNotSupported) {

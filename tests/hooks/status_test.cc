@@ -95,6 +95,60 @@ TEST_F(Status, ImageThatDoesNotFitIsReadyWithAReason) {
   EXPECT_EQ(nlohmann::json::parse(status_json(now))["image"]["needed"], 135266304);
 }
 
+// As on LVM: an image by mkinitramfs, which has no manifest.
+TEST_F(Status, ImageThatBootsTheRealRootHasToFitAsWell) {
+  make_ready();
+  std::filesystem::remove(
+      machine.root.path(std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest"));
+  machine.check_status = 3;
+  machine.reserve(96);
+  machine.root_needs = std::uint64_t{139} << 20;
+  const StatusFacts now = facts();
+  EXPECT_EQ(assess(now).code, 2);
+  EXPECT_THAT(assess(now).reasons,
+              Contains(AllOf(HasSubstr("needs crashkernel=139M, the reservation is 96M"),
+                             HasSubstr("update-grub and reboot"), HasSubstr("192M"))));
+  EXPECT_EQ(nlohmann::json::parse(status_json(now))["state"], "does not fit");
+  EXPECT_THAT(show_text(now),
+              HasSubstr("needs crashkernel=139M, better 192M, boots the real root"));
+  EXPECT_THAT(test_text(facts(PlanFor::kTest)), HasSubstr("needs crashkernel=139M"));
+  machine.reserve(160);
+  EXPECT_THAT(assess(facts()).reasons, Not(Contains(HasSubstr("does not fit"))));
+}
+
+TEST_F(Status, ImageThatNobodyCanWeighIsReadyWithAReason) {
+  make_ready();
+  std::filesystem::remove(
+      machine.root.path(std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest"));
+  machine.check_status = 3;
+  const StatusFacts now = facts();
+  EXPECT_THAT(assess(now).reasons, Contains(AllOf(HasSubstr("cannot tell whether the image fits"),
+                                                  HasSubstr("not an initrd"))));
+  EXPECT_EQ(assess(now).code, 2);
+  EXPECT_EQ(nlohmann::json::parse(status_json(now))["state"], "unknown");
+}
+
+TEST_F(Status, SaysWhatUpdateGrubWillTake) {
+  make_ready();
+  machine.root.write(std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest",
+                     R"({"needed": 135266304})");
+  machine.root.write("var/lib/kdump/crashkernel", "512M-:128M\n");
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(AllOf(HasSubstr("kdump-config estimate --write"),
+                                                         HasSubstr("crashkernel=152M"))));
+  machine.root.write("var/lib/kdump/crashkernel", "512M-:152M\n");
+  EXPECT_THAT(assess(facts()).reasons,
+              ElementsAre(AllOf(HasSubstr("crashkernel=512M-:152M"), Not(HasSubstr("--write")))));
+}
+
+TEST_F(Status, TestSaysWhatAnImageOfMkinitramfsWillTake) {
+  machine.build_status = 3;
+  machine.runner.programs["mkinitramfs"] = [](const auto&) { return ProgramOutcome{0, ""}; };
+  EXPECT_THAT(test_text(facts(PlanFor::kTest)),
+              HasSubstr("takes crashkernel=192M on a small system; reserved are 128M"));
+  machine.reserve(192);
+  EXPECT_THAT(test_text(facts(PlanFor::kTest)), Not(HasSubstr("small system")));
+}
+
 TEST_F(Status, NobodyKnowsWhetherAnImageWithoutAGoodManifestFits) {
   make_ready();
   for (const char* text : {"", "{", "[]", R"({"needed": "lots"})", R"({"needed": -1})"}) {
