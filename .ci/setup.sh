@@ -31,9 +31,10 @@ logged() {
   fi
 }
 
+# Installs what is missing of the packages in .ci/FILE.
 install_packages() {
   local wanted missing
-  mapfile -t wanted < <(grep -v '^#' .ci/packages.txt)
+  mapfile -t wanted < <(grep -v '^#' ".ci/$1")
   # A package that dpkg does not know is missing as well; its error message says nothing more.
   mapfile -t missing < <(
     printf '%s\n' "${wanted[@]}" |
