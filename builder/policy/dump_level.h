@@ -16,7 +16,8 @@ namespace kd {
 
 struct Version {
   int major = 0, minor = 0, patch = 0;
-  auto operator<=>(const Version&) const = default;
+  // clang-tidy 14 takes the 0 that the result is compared with for a pointer.
+  auto operator<=>(const Version&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 // The numbers that "6.1.0-56-amd64", "7.3.4+deb14" or "1.7.9++" start with; a patch level that is
 // missing is 0. Less than two numbers are no version.
