@@ -8,7 +8,7 @@
 #include "builder/base/result.h"
 #include "hooks/verify/check.h"
 
-struct _kdump_ctx;
+struct _kdump_ctx;  // NOLINT(bugprone-reserved-identifier): the name libkdumpfile gave it
 
 namespace kd::verify {
 

@@ -4,6 +4,7 @@
 // loads the libraries that read dumps.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "builder/base/atomic_file.h"
@@ -22,25 +23,40 @@ int failed(const kd::Error& error) {
   return static_cast<int>(error.kind);
 }
 
+struct Arguments {
+  std::string dump, kept;
+  bool json = false;
+};
+
+// An exit code when the command line was answered already.
+std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
+  try {
+    CLI::App app("Tells whether a crash dump is whole and can be read", "kdump-verify");
+    app.add_option("DUMP", arguments.dump, "file to read")->required();
+    app.add_flag("--json", arguments.json, "print JSON");
+    app.add_option("--record", arguments.kept, "keep the JSON in this file");
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? 0 : static_cast<int>(kd::ErrorKind::kUsage);
+    }
+    return std::nullopt;
+  } catch (const CLI::Error& error) {
+    std::fprintf(stderr, "kdump-verify: %s\n", error.what());
+    return static_cast<int>(kd::ErrorKind::kFailed);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Tells whether a crash dump is whole and can be read", "kdump-verify");
-  std::string dump, kept;
-  bool json = false;
-  app.add_option("DUMP", dump, "file to read")->required();
-  app.add_flag("--json", json, "print JSON");
-  app.add_option("--record", kept, "keep the JSON in this file");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(kd::ErrorKind::kUsage);
-  }
-  const kd::Result<kd::verify::Verification> done = kd::verify::verify(dump);
+  Arguments arguments;
+  if (const std::optional<int> code = parse(argc, argv, arguments)) return *code;
+  const kd::Result<kd::verify::Verification> done = kd::verify::verify(arguments.dump);
   if (!done) return failed(done.error());
-  std::fputs((json ? to_json(*done) : to_text(*done)).c_str(), stdout);
-  if (!kept.empty()) {
-    if (const kd::Result<void> written = record(kept, to_json(*done)); !written) {
+  std::fputs((arguments.json ? to_json(*done) : to_text(*done)).c_str(), stdout);
+  if (!arguments.kept.empty()) {
+    if (const kd::Result<void> written = record(arguments.kept, to_json(*done)); !written) {
       return failed(written.error());
     }
   }
