@@ -89,7 +89,7 @@ package() {
 }
 destroyed_target() {
   sed -i '/^KDUMP_CAPTURE/d' $config
-  mkfs.ext4 -q /dev/vdb
+  check "a file system on another disk" mkfs.ext4 -q /dev/vdb
   echo "UUID=$(blkid -s UUID -o value /dev/vdb) /var/crash ext4 defaults 0 2" >> /etc/fstab
   systemctl daemon-reload
   mount /var/crash

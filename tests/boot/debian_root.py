@@ -17,7 +17,7 @@ SKIPPED = 77
 FOLDER = BOOT / "debian"
 # What the guest itself needs and what kdump-tools depends on, so that dpkg -i is enough for that one.
 PACKAGES = ("systemd", "systemd-sysv", "udev", "kmod", "file", "initramfs-tools", "linux-base",
-            "kexec-tools", "makedumpfile", "busybox", "ucf", "bsdextrautils", "lsb-base")
+            "kexec-tools", "makedumpfile", "e2fsprogs", "busybox", "ucf", "bsdextrautils", "lsb-base")
 # A chroot does not know the machine it is going to be, and most modules take a minute to pack.
 INITRAMFS = {"etc/initramfs-tools/conf.d/guest": "MODULES=list\n",
              "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n"}
