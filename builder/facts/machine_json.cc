@@ -3,18 +3,15 @@
 
 #include <algorithm>
 #include <concepts>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <type_traits>
 #include <utility>
 
+#include "builder/base/json.h"
 #include "builder/facts/machine_check.h"
 
 namespace kd {
 namespace {
-
-using nlohmann::json;
-using nlohmann::ordered_json;
 
 template <typename T, typename Struct>
 concept Of = std::same_as<std::remove_const_t<T>, Struct>;
@@ -94,28 +91,28 @@ class Writer {
   void unless_empty(const char* name, const T& value, Check check) {
     if (value != T{}) (*this)(name, value, check);
   }
-  ordered_json object = ordered_json::object();
+  Json object = Json::object();
 
  private:
-  static ordered_json write(const std::string& value) { return value; }
-  static ordered_json write(const std::uint64_t& value) { return value; }
-  static ordered_json write(const BlockKind& value) {
+  static Json write(const std::string& value) { return value; }
+  static Json write(const std::uint64_t& value) { return value; }
+  static Json write(const BlockKind& value) {
     return std::find_if(std::begin(kKinds), std::end(kKinds),
                         [&](const auto& kind) { return kind.first == value; })
         ->second;
   }
   template <typename T>
-  static ordered_json write(const std::vector<T>& values) {
-    ordered_json array = ordered_json::array();
+  static Json write(const std::vector<T>& values) {
+    Json array = Json::array();
     for (const T& value : values) array.push_back(write(value));
     return array;
   }
   template <typename T>
-  static ordered_json write(const std::optional<T>& value) {
-    return value ? write(*value) : ordered_json(nullptr);
+  static Json write(const std::optional<T>& value) {
+    return value ? write(*value) : Json(nullptr);
   }
   template <typename T>
-  static ordered_json write(const T& value) {
+  static Json write(const T& value) {
     Writer writer;
     visit(writer, value);
     return std::move(writer.object);
@@ -125,7 +122,7 @@ class Writer {
 // Looks at every string of a struct. The first complaint stays in `error`.
 class Checker {
  public:
-  Checker(json::json_pointer path, std::string& error) : path_(std::move(path)), error_(error) {}
+  Checker(Json::json_pointer path, std::string& error) : path_(std::move(path)), error_(error) {}
 
   template <typename T>
   void operator()(const char* name, const T& value, Check check) {
@@ -137,37 +134,37 @@ class Checker {
   }
 
  private:
-  void look_at(const json::json_pointer& path, const std::string& value, Check check) {
+  void look_at(const Json::json_pointer& path, const std::string& value, Check check) {
     if (const std::string problem = problem_of(value, check); !problem.empty()) {
       error_ = fmt::format("{}: {}", path.to_string(), problem);
     }
   }
-  void look_at(const json::json_pointer&, const std::uint64_t&, Check) {}
-  void look_at(const json::json_pointer&, const BlockKind&, Check) {}
+  void look_at(const Json::json_pointer&, const std::uint64_t&, Check) {}
+  void look_at(const Json::json_pointer&, const BlockKind&, Check) {}
   template <typename T>
-  void look_at(const json::json_pointer& path, const std::vector<T>& values, Check check) {
+  void look_at(const Json::json_pointer& path, const std::vector<T>& values, Check check) {
     for (std::size_t i = 0; i < values.size() && error_.empty(); ++i) {
       look_at(path / i, values[i], check);
     }
   }
   template <typename T>
-  void look_at(const json::json_pointer& path, const std::optional<T>& value, Check check) {
+  void look_at(const Json::json_pointer& path, const std::optional<T>& value, Check check) {
     if (value) look_at(path, *value, check);
   }
   template <typename T>
-  void look_at(const json::json_pointer& path, const T& value, Check) {
+  void look_at(const Json::json_pointer& path, const T& value, Check) {
     Checker checker(path, error_);
     visit(checker, value);
   }
 
-  json::json_pointer path_;
+  Json::json_pointer path_;
   std::string& error_;
 };
 
 // Fills a struct from an object. The first complaint stays in `error` and ends all reading.
 class Reader {
  public:
-  Reader(const json& object, json::json_pointer path, std::string& error)
+  Reader(const Json& object, Json::json_pointer path, std::string& error)
       : object_(object), path_(std::move(path)), error_(error) {
     if (!object.is_object()) complain(path_, "is no object");
   }
@@ -196,21 +193,21 @@ class Reader {
   void allow(const char* name) { names_.insert(name); }
 
  private:
-  void complain(const json::json_pointer& path, std::string_view problem) {
+  void complain(const Json::json_pointer& path, std::string_view problem) {
     if (!error_.empty()) return;
     const std::string where = path.to_string();
     error_ = fmt::format("{}: {}", where.empty() ? "/" : where, problem);
   }
 
-  void read(const json& from, const json::json_pointer& path, std::string& value) {
+  void read(const Json& from, const Json::json_pointer& path, std::string& value) {
     if (!from.is_string()) return complain(path, "is no string");
     value = from.get_ref<const std::string&>();
   }
-  void read(const json& from, const json::json_pointer& path, std::uint64_t& value) {
+  void read(const Json& from, const Json::json_pointer& path, std::uint64_t& value) {
     if (!from.is_number_unsigned()) return complain(path, "is no whole number from 0 to 2^64-1");
     value = from.get<std::uint64_t>();
   }
-  void read(const json& from, const json::json_pointer& path, BlockKind& value) {
+  void read(const Json& from, const Json::json_pointer& path, BlockKind& value) {
     for (const auto& [kind, name] : kKinds) {
       if (from.is_string() && from.get_ref<const std::string&>() == name) {
         value = kind;
@@ -220,7 +217,7 @@ class Reader {
     complain(path, "is none of disk, partition, device-mapper, md, loop, other");
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, std::vector<T>& values) {
+  void read(const Json& from, const Json::json_pointer& path, std::vector<T>& values) {
     if (!from.is_array()) return complain(path, "is no array");
     if (from.size() > kMaxElements) return complain(path, "has too many elements");
     values.resize(from.size());
@@ -229,71 +226,22 @@ class Reader {
     }
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, std::optional<T>& value) {
+  void read(const Json& from, const Json::json_pointer& path, std::optional<T>& value) {
     if (!from.is_null()) read(from, path, value.emplace());
   }
   template <typename T>
-  void read(const json& from, const json::json_pointer& path, T& value) {
+  void read(const Json& from, const Json::json_pointer& path, T& value) {
     Reader reader(from, path, error_);
     visit(reader, value);
     reader.refuse_other_members();
   }
 
   static constexpr std::size_t kMaxElements = 8192;
-  const json& object_;
-  json::json_pointer path_;
+  const Json& object_;
+  Json::json_pointer path_;
   std::string& error_;
   std::set<std::string, std::less<>> names_;
 };
-
-// The parser builds whatever depth it finds; the schema needs 5.
-bool nested_too_deep(std::string_view text) {
-  constexpr int kMaxDepth = 16;
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string && c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (c == '[' || c == '{')) {
-      if (++depth > kMaxDepth) return true;
-    } else if (!in_string && (c == ']' || c == '}')) {
-      --depth;
-    }
-  }
-  return false;
-}
-
-Result<json> parse_json(std::string_view text) {
-  if (text.size() > kMaxMachineJson) {
-    return fail(ErrorKind::kFailed, "{} bytes are too many for a machine record", text.size());
-  }
-  if (nested_too_deep(text))
-    return fail(ErrorKind::kFailed, "nested too deep for a machine record");
-  // The parser keeps the last of repeated members silently.
-  std::vector<std::set<std::string, std::less<>>> objects;
-  std::string repeated;
-  const auto watch = [&](int, json::parse_event_t event, const json& value) {
-    if (event == json::parse_event_t::object_start) objects.emplace_back();
-    if (event == json::parse_event_t::object_end) objects.pop_back();
-    if (event == json::parse_event_t::key && repeated.empty() &&
-        !objects.back().insert(value.get<std::string>()).second) {
-      repeated = value.get<std::string>();
-    }
-    return true;
-  };
-  try {
-    json parsed = json::parse(text, watch);
-    if (repeated.empty()) return parsed;
-    return fail(ErrorKind::kFailed, "member '{}' appears twice in one object", repeated);
-  } catch (const json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    const std::string_view what = error.what();
-    return fail(ErrorKind::kFailed, "no JSON: {}", what.substr(what.find(' ') + 1));
-  }
-}
 
 }  // namespace
 
@@ -302,12 +250,12 @@ std::string machine_to_json(const MachineFacts& machine) {
   writer.object["schema"] = kMachineSchemaVersion;
   visit(writer, machine);
   // Facts that passed check_machine() have nothing to replace.
-  return writer.object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return writer.object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Result<void> check_machine(const MachineFacts& machine) {
   std::string error;
-  Checker checker(json::json_pointer(), error);
+  Checker checker(Json::json_pointer(), error);
   visit(checker, machine);
   if (error.empty()) error = problem_of_references(machine);
   if (!error.empty()) return fail(ErrorKind::kFailed, "{}", error);
@@ -315,16 +263,16 @@ Result<void> check_machine(const MachineFacts& machine) {
 }
 
 Result<MachineFacts> machine_from_json(std::string_view text) {
-  KD_TRY(const json parsed, parse_json(text));
+  KD_TRY(const Json parsed, parse_json(text, kMaxMachineJson));
   MachineFacts machine;
   std::string error;
-  Reader reader(parsed, json::json_pointer(), error);
+  Reader reader(parsed, Json::json_pointer(), error);
   if (error.empty()) {
     const auto schema = parsed.find("schema");
     if (schema == parsed.end()) return fail(ErrorKind::kFailed, "/schema: is missing");
     if (*schema != kMachineSchemaVersion) {
       return fail(ErrorKind::kFailed, "/schema: is {}, this program reads version {}; record anew",
-                  schema->dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 40),
+                  schema->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40),
                   kMachineSchemaVersion);
     }
     reader.allow("schema");
