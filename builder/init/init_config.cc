@@ -89,6 +89,31 @@ Message add_packed(std::string_view value, InitConfig& config) {
   return config.packed.push(value) ? nullptr : "too many packed files";
 }
 
+// An id of lvm: 32 letters and digits in seven groups.
+bool is_lvm_id(std::string_view id) {
+  constexpr std::string_view kForm = "xxxxxx-xxxx-xxxx-xxxx-xxxx-xxxx-xxxxxx";
+  return id.size() == kForm.size() &&
+         std::equal(id.begin(), id.end(), kForm.begin(), [](char c, char form) {
+           const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+           return form == '-' ? c == '-' : letter || (c >= '0' && c <= '9');
+         });
+}
+
+Message add_layer(std::string_view value, InitConfig& config) {
+  constexpr std::string_view kLvm = "lvm ";
+  if (!value.starts_with(kLvm)) return "layer not known to init";
+  value.remove_prefix(kLvm.size());
+  const std::size_t blank = std::min(value.find(' '), value.size());
+  const Layer layer{.kind = LayerKind::kLvm,
+                    .group = value.substr(0, blank),
+                    .id = value.substr(std::min(blank + 1, value.size()))};
+  if (!is_lvm_id(layer.group) || !is_lvm_id(layer.id)) return "must be lvm VGID LVID";
+  for (const Layer& other : config.layers) {
+    if (other.group == layer.group && other.id == layer.id) return "layer appears twice";
+  }
+  return config.layers.push(layer) ? nullptr : "too many layers";
+}
+
 template <std::size_t N>
 Message add(std::string_view value, List<std::string_view, N>& list) {
   return list.push(value) ? nullptr : "too many lines of this key";
@@ -120,6 +145,7 @@ constexpr std::array kKeys = {
     Key{"module", true, [](Value v, InitConfig& c) { return add_module(v, false, c); }},
     Key{"root-module", true, [](Value v, InitConfig& c) { return add_module(v, true, c); }},
     Key{"unpack", true, add_packed},
+    Key{"layer", true, add_layer},
     Key{"target-type", false, [](Value v, InitConfig& c) { return set_type(v, c.target.type); }},
     Key{"target-uuid", false, [](Value v, InitConfig& c) { return set_text(v, c.target.uuid); }},
     Key{"target-options", false,
@@ -194,7 +220,7 @@ ParseError parse(std::string_view text, InitConfig& config) {
     if (has_control_character(line)) return {number, "control character"};
     if (number == 1) {
       constexpr std::string_view kHead = "kdump-init ";
-      if (!line.starts_with(kHead)) return {number, "first line is not \"kdump-init 1\""};
+      if (!line.starts_with(kHead)) return {number, "first line is not \"kdump-init 2\""};
       if (line.substr(kHead.size()) != kConfigVersion) return {number, "unknown version"};
       continue;
     }

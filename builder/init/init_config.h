@@ -13,7 +13,7 @@
 namespace kdinit {
 
 inline constexpr std::string_view kConfigPath = "/etc/kdump-init.conf";
-inline constexpr std::string_view kConfigVersion = "1";
+inline constexpr std::string_view kConfigVersion = "2";
 
 // Larger configurations are refused by parse(), which the builder calls on what it writes: a
 // machine learns of them before the crash and not from init.
@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxModules = 512;
 inline constexpr std::size_t kMaxArguments = 32;
 inline constexpr std::size_t kMaxSysctls = 64;
 inline constexpr std::size_t kMaxPacked = 64;
+inline constexpr std::size_t kMaxLayers = 16;
 
 struct ModuleLine {
   std::string_view path;     // "/lib/modules/ext4.ko"
@@ -55,9 +56,20 @@ struct FileSystem {
                              // (subvol=...), never noatime, nosuid ...
 };
 
+enum class LayerKind { kLvm };
+
+// A device that init makes of others before the file system on it can be seen. Told by identity
+// alone: what it consists of is read from the disks themselves, because a table of blocks would be
+// of yesterday after lvextend or pvmove, and then write into what belongs to somebody else.
+struct Layer {
+  LayerKind kind = LayerKind::kLvm;
+  std::string_view group;  // id of the volume group, as lvm prints it
+  std::string_view id;     // id of the logical volume, as lvm prints it
+};
+
 // Views point into the text given to parse(). Keys come in any order; `module`, `root-module`,
-// `unpack`, `dump-argument`, `retry-argument` and `sysctl` repeat and keep their order, every other
-// key appears at most once.
+// `unpack`, `layer`, `dump-argument`, `retry-argument` and `sysctl` repeat and keep their order,
+// every other key appears at most once.
 // kernel must be there; target-type, target-uuid and dump-directory unless capture is rootfs;
 // root-type and root-uuid when it is, and else both or none of them.
 struct InitConfig {
@@ -73,6 +85,9 @@ struct InitConfig {
   List<ModuleLine, kMaxModules> modules;
   // "unpack": PATH of a program or library "X.xz" that becomes the file X, after the modules.
   List<std::string_view, kMaxPacked> packed;
+  // "layer": "lvm VGID LVID", each id 6-4-4-4-4-4-6 letters and digits; all that lead to the target
+  // or the root, in any order and each once.
+  List<Layer, kMaxLayers> layers;
   FileSystem target;  // "target-type", "target-uuid", "target-options"
   // "root-type", "root-uuid", "root-options": the machine's root file system; with capture direct
   // it is what init starts when it could save nothing itself.
@@ -104,7 +119,7 @@ struct ParseError {
   const char* message = "";
 };
 
-// Strict: unknown keys, missing values, a wrong first line ("kdump-init 1") and control characters
+// Strict: unknown keys, missing values, a wrong first line ("kdump-init 2") and control characters
 // are errors. Blank lines and lines starting with '#' are skipped. The first blank of a line ends
 // the key; the value is the rest, as it is. `config` must be fresh.
 [[nodiscard]] ParseError parse(std::string_view text, InitConfig& config);

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string& setting : *settings) {
     if (setting.size() > kdinit::kMaxValueBytes) continue;
     const std::string text =
-        "kdump-init 1\nkernel k\ncapture rootfs\nroot-type ext4\nroot-uuid u\nsysctl " + setting;
+        "kdump-init 2\nkernel k\ncapture rootfs\nroot-type ext4\nroot-uuid u\nsysctl " + setting;
     kdinit::InitConfig config;
     if (kdinit::parse(text, config).line != 0) std::abort();
   }

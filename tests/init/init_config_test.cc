@@ -13,7 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const std::string kMinimal =
-    "kdump-init 1\n"
+    "kdump-init 2\n"
     "kernel 6.1.0-9-amd64\n"
     "target-type ext4\n"
     "target-uuid 0c9b1c9e-0000-4000-8000-000000000001\n"
@@ -98,7 +98,7 @@ TEST(InitConfig, EveryKeyReachesItsField) {
 
 TEST(InitConfig, CaptureRootfsNeedsARootAndNoTarget) {
   const std::string text =
-      "kdump-init 1\nkernel 6.1\ncapture rootfs\nroot-type btrfs\nroot-uuid 0c9b\n"
+      "kdump-init 2\nkernel 6.1\ncapture rootfs\nroot-type btrfs\nroot-uuid 0c9b\n"
       "root-options subvol=/@rootfs\n";
   const Parsed parsed = parse_text(text);
   ASSERT_EQ(parsed.error.line, 0u) << parsed.error.message;
@@ -106,7 +106,7 @@ TEST(InitConfig, CaptureRootfsNeedsARootAndNoTarget) {
   EXPECT_EQ(parsed.config.root.type, "btrfs");
   EXPECT_EQ(parsed.config.root.uuid, "0c9b");
   EXPECT_EQ(parsed.config.root.options, "subvol=/@rootfs");
-  EXPECT_THAT(parse_text("kdump-init 1\nkernel 6.1\ncapture rootfs\n").error.message,
+  EXPECT_THAT(parse_text("kdump-init 2\nkernel 6.1\ncapture rootfs\n").error.message,
               HasSubstr("root-type"));
   const std::string no_kernel = text.substr(0, 13) + text.substr(text.find("capture"));
   EXPECT_THAT(parse_text(no_kernel).error.message, HasSubstr("kernel"));
@@ -137,6 +137,36 @@ TEST(InitConfig, ModulesKeepOrderAndOptionsWithBlanks) {
   EXPECT_EQ(parsed.config.modules.items[1].options, "");
   EXPECT_FALSE(parsed.config.modules.items[0].for_root);
   EXPECT_TRUE(parsed.config.modules.items[1].for_root);
+}
+
+// Two ids as `vgs -o vg_uuid` and `lvs -o lv_uuid` print them.
+const std::string kGroup = "bnQoi9-8Vjk-bWpC-xBlU-vS9m-DUvl-bzeQ5V";
+const std::string kVolume = "1uRzQF-0PXG-BWnZ-MzLE-bl2J-sFV2-N8Jmgp";
+
+TEST(InitConfig, LayersAreKnownByIdentity) {
+  const std::string text = kMinimal + "layer lvm " + kGroup + " " + kVolume + "\n" + "layer lvm " +
+                           kGroup + " " + kGroup + "\n";
+  const Parsed parsed = parse_text(text);
+  ASSERT_EQ(parsed.error.line, 0u) << parsed.error.message;
+  ASSERT_EQ(parsed.config.layers.count, 2u);
+  EXPECT_EQ(parsed.config.layers.items[0].kind, LayerKind::kLvm);
+  EXPECT_EQ(parsed.config.layers.items[0].group, kGroup);
+  EXPECT_EQ(parsed.config.layers.items[0].id, kVolume);
+  EXPECT_EQ(parsed.config.layers.items[1].id, kGroup);
+}
+
+TEST(InitConfig, RefusesLayersItCannotAssemble) {
+  const std::string good = "layer lvm " + kGroup + " " + kVolume;
+  for (const auto& [line, message] :
+       {std::pair{std::string("layer md 1:2:3:4"), "not known"},
+        std::pair{"layer lvm " + kGroup, "lvm VGID LVID"},
+        std::pair{"layer lvm " + kVolume.substr(1) + " " + kGroup, "lvm VGID LVID"},
+        std::pair{"layer lvm vg0-root-0000-0000-0000-0000-000000 " + kVolume, "lvm VGID LVID"},
+        std::pair{good + " more", "lvm VGID LVID"}, std::pair{good + "\n" + good, "twice"}}) {
+    const Parsed parsed = parse_text(kMinimal + line + "\n");
+    EXPECT_NE(parsed.error.line, 0u) << line;
+    EXPECT_THAT(parsed.error.message, HasSubstr(message)) << line;
+  }
 }
 
 TEST(InitConfig, LastLineNeedsNoNewline) {
@@ -197,7 +227,7 @@ TEST(InitConfig, RefusesAFileSystemItCannotRecognise) {
 TEST(InitConfig, FirstLineMustNameTheVersion) {
   EXPECT_EQ(parse_text("").error.line, 1u);
   EXPECT_EQ(parse_text("kernel 6.1\n").error.line, 1u);
-  EXPECT_THAT(parse_text("kdump-init 2\n").error.message, HasSubstr("unknown version"));
+  EXPECT_THAT(parse_text("kdump-init 1\n").error.message, HasSubstr("unknown version"));
 }
 
 TEST(InitConfig, MissingKeyIsReportedAfterTheLastLine) {
@@ -215,6 +245,14 @@ TEST(InitConfig, LimitsAreErrors) {
   std::string modules = kMinimal;
   for (std::size_t i = 0; i <= kMaxModules; ++i) modules += "module /lib/modules/m.ko\n";
   EXPECT_EQ(parse_text(modules).error.line, 5 + kMaxModules + 1);
+
+  std::string layers = kMinimal;
+  for (std::size_t i = 0; i <= kMaxLayers; ++i) {
+    std::string id = kVolume;
+    id[0] = static_cast<char>('a' + i);
+    layers += "layer lvm " + kGroup + " " + id + "\n";
+  }
+  EXPECT_EQ(parse_text(layers).error.line, 5 + kMaxLayers + 1);
 
   std::string arguments = kMinimal;
   for (std::size_t i = 0; i <= kMaxArguments; ++i) arguments += "dump-argument -x\n";
