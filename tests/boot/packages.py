@@ -74,13 +74,19 @@ def sources(suite):
 
 
 def apt(suite, *command, cwd=None):
-    """Runs apt with sources, lists and cache of its own: the machine's stay as they are."""
+    """Runs apt with sources, lists and cache of its own: the machine's stay as they are.
+
+    What is installed on the machine is not looked at either: apt would take a newer version of it for
+    one of the suite.
+    """
     private = CACHE / "apt" / suite
     for folder in ("lists/partial", "cache/archives/partial"):
         (private / folder).mkdir(parents=True, exist_ok=True)
+    (private / "status").touch()
     (private / "sources.list").write_text(sources(suite))
     options = {"Dir::Etc::sourcelist": private / "sources.list", "Dir::Etc::sourceparts": "-",
                "Dir::State::lists": private / "lists", "Dir::Cache": private / "cache",
+               "Dir::State::status": private / "status",
                "Acquire::Languages": "none", "APT::Sandbox::User": ""}
     arguments = [f"-o{key}={value}" for key, value in options.items()]
     run = subprocess.run([command[0], *arguments, *command[1:]], cwd=cwd, capture_output=True,
@@ -94,13 +100,15 @@ def apt(suite, *command, cwd=None):
 def update(suite):
     """Makes apt know the packages of a suite; without a network, those of the last time."""
     stamp = CACHE / "apt" / suite / "updated"
+    wanted = sources(suite)
     with locked(f"apt/{suite}"):
-        known = stamp.exists()
+        # A machine with other sources may have filled the cache.
+        known = stamp.exists() and stamp.read_text() == wanted
         if known and stamp.stat().st_mtime > time.time() - INDEX_AGE:
             return
         try:
             apt(suite, "apt-get", "-q", "update")
-            stamp.touch()
+            stamp.write_text(wanted)
         except SystemExit as error:
             if not known:
                 raise

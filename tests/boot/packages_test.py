@@ -57,6 +57,32 @@ class Cache(unittest.TestCase):
         self.assertFalse(old.exists())
 
 
+class Apt(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.cache = pathlib.Path(scratch.name)
+        for name, value in (("CACHE", self.cache), ("mirrors", lambda: ("file:/nowhere", None))):
+            patch = mock.patch.object(packages, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_what_this_machine_has_installed_is_not_of_a_suite(self):
+        self.assertEqual(packages.apt("bookworm", "apt-cache", "pkgnames"), "")
+
+    def test_other_sources_are_asked_at_once(self):
+        asked = []
+        with mock.patch.object(packages, "apt", lambda suite, *command: asked.append(command)):
+            (self.cache / "apt/sid").mkdir(parents=True)
+            update = packages.update.__wrapped__
+            update("sid")
+            update("sid")
+            self.assertEqual(len(asked), 1)
+            with mock.patch.object(packages, "mirrors", lambda: ("file:/elsewhere", None)):
+                update("sid")
+            self.assertEqual(len(asked), 2)
+
+
 class Kernels(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
