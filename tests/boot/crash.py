@@ -22,7 +22,7 @@ def script(disks_there, command_line, prepare):
     """The life of the machine up to its panic: file systems are mounted and in use."""
     lines = []
     for index, disk in enumerate(disks_there):
-        lines += [f"load {disk.modules}", f"target=/mnt{index}", "mkdir -p $target",
+        lines += [disk.bring_up, f"target=/mnt{index}", "mkdir -p $target",
                   f"mount -t {disk.file_system} -o {disk.options} $(device_of {disk.uuid}) "
                   "$target || fail mount"]
     lines += [prepare, "sync"]
@@ -61,17 +61,16 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     paths = disks.copy(disks.prepared(machine, kernel), folder)
-    there = len(paths) - without_target  # the target is the last
-    drives = disks.drives(machine, paths)[:there]
+    there = len(machine.disks) - without_target  # the target is the last
+    drives = disks.drives(machine, paths)[:len(paths) - without_target]
     console = guest.run(
         kernel, script(machine.disks[:there], command_line, prepare), folder / "console.log",
-        files={"vmlinuz": kernel.image, "kdump.img": image},
+        files={"vmlinuz": kernel.image, "kdump.img": image} | disks.tools(machine, kernel),
         command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
         timeout=timeout, **rig)
     saved = folder / "saved"
     if console.when(PANIC) is None:
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")
     if not (without_target or destroyed):
-        disks.read_back(kernel, machine.target, paths[-1], machine.dump_folder, saved,
-                        folder / "read-back.log")
+        disks.read_back(kernel, machine, paths, saved, folder / "read-back.log")
     return Crash(console, saved, paths)

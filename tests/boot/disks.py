@@ -7,21 +7,26 @@ import subprocess
 
 import guest
 import kernels
+import logical_volumes
 import qemu
 from paths import BOOT
 
 
 def drives(machine, paths, read_only=False):
-    return [qemu.Drive(path, disk.attach, read_only) for disk, path in zip(machine.disks, paths)]
+    return [qemu.Drive(path, drive.attach, read_only)
+            for drive, path in zip(machine.drives, paths)]
+
+
+def tools(machine, kernel):
+    """Files that a guest needs for the disks of the machine, beside its own."""
+    return logical_volumes.files(kernel) if machine.has_volumes else {}
 
 
 def prepare_script(machine):
     """Makes the file systems and the directories that a machine has before it crashes."""
     lines = []
     for disk in machine.disks:
-        lines += [f"load {disk.modules}",
-                  f"for n in 0 1 2 3 4 5 6 7 8 9; do [ -b {disk.node} ] || sleep 1; done",
-                  f"{disk.mkfs} || fail mkfs", "mkdir -p /mnt",
+        lines += [disk.create, f"{disk.mkfs} || fail mkfs", "mkdir -p /mnt",
                   f"mount -t {disk.file_system} {disk.node} /mnt || fail mount"]
         top = "/mnt"
         if disk.subvolume:
@@ -36,22 +41,22 @@ def prepare_script(machine):
 def prepared(machine, kernel=None):
     """Paths of the pristine disks of a machine, one for each; made when they are missing."""
     folder = BOOT / "disks" / machine.name
-    paths = [folder / f"disk{index}.img" for index in range(len(machine.disks))]
+    paths = [folder / f"disk{index}.img" for index in range(len(machine.drives))]
     if folder.is_dir():
         return paths
     scratch = folder.with_suffix(f".{os.getpid()}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     made = [scratch / path.name for path in paths]
-    for disk, path in zip(machine.disks, made):
+    for drive, path in zip(machine.drives, made):
         with open(path, "wb") as file:
-            file.truncate(disk.megabytes << 20)
-        if disk.partition:
+            file.truncate(drive.megabytes << 20)
+        if drive.partition:
             subprocess.run(["sgdisk", "-n", "1:2048:0", "-t", "1:8300", path], check=True,
                            stdout=subprocess.DEVNULL)
     kernel = kernel or kernels.unpacked(machine.kernel)
     guest.do(kernel, prepare_script(machine), scratch / "console.log",
-             drives=drives(machine, made))
+             files=tools(machine, kernel), drives=drives(machine, made))
     scratch.rename(folder)
     return paths
 
@@ -63,11 +68,12 @@ def copy(paths, folder):
     return [folder / path.name for path in paths]
 
 
-def read_back(kernel, disk, path, folder, destination, log):
-    """Copies `folder` of the file system on `disk` to the host directory `destination`."""
+def read_back(kernel, machine, paths, destination, log):
+    """Copies the dump directory of the machine to the host directory `destination`."""
+    disk = machine.target
     script = "\n".join((
-        f"load {disk.modules}", f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
+        disk.bring_up, f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
         f"mount -t {disk.file_system} -o ro,{disk.options} $device /mnt || fail mount",
-        f"hand_over /mnt/{folder}", "df -k /mnt", "umount /mnt"))
-    guest.fetch(kernel, script, log, destination,
-                drives=[qemu.Drive(path, disk.attach, read_only=True)])
+        f"hand_over /mnt/{machine.dump_folder}", "df -k /mnt", "umount /mnt"))
+    guest.fetch(kernel, script, log, destination, files=tools(machine, kernel),
+                drives=drives(machine, paths, read_only=True))

@@ -74,20 +74,20 @@ def add_program(segment, source, path=None):
         segment.add_file(library, pathlib.Path(library))
 
 
-def module_files(kernel):
-    """File name -> bytes of every module of MODULES, and name -> load order."""
-    files, orders = {}, {}
-    for name in MODULES:
+def module_files(kernel, names):
+    """Path -> bytes of modules and what they need, and for each name the list that `load` reads."""
+    files = {}
+    for name in names:
         order = []
         for path in kernel.modprobe(name) or ():
             data = path.read_bytes()
             file = path.name
             if path.suffix == ".xz":  # busybox insmod does not unpack
                 data, file = lzma.decompress(data), path.stem
-            files[file] = data
+            files[f"modules/{file}"] = data
             order.append(file)
-        orders[name] = order
-    return files, orders
+        files[f"modules/{name}.list"] = "".join(f"{file}\n" for file in order).encode()
+    return files
 
 
 def base_segment(kernel):
@@ -111,11 +111,8 @@ def base_segment(kernel):
             segment.add(f"bin/{applet}", "busybox")
     for tool in tools:
         add_program(segment, tool)
-    files, orders = module_files(kernel)
-    for name, data in files.items():
-        segment.add(f"modules/{name}", data)
-    for name, order in orders.items():
-        segment.add(f"modules/{name}.list", "".join(f"{file}\n" for file in order).encode())
+    for path, data in module_files(kernel, MODULES).items():
+        segment.add(path, data)
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as scratch:
         scratch.write(segment.pack())

@@ -37,7 +37,7 @@ def script(machine):
     mounts, fstab = ["mkdir -p /new"], []
     for disk in machine.disks:
         point = "/new" + disk.mount_point.rstrip("/")
-        mounts += [f"load {disk.modules}", f"device=$(device_of {disk.uuid})", f"mkdir -p {point}",
+        mounts += [disk.bring_up, f"device=$(device_of {disk.uuid})", f"mkdir -p {point}",
                    f"mount -t {disk.file_system} -o {disk.options} $device {point} || fail mount"]
         fstab.append(f"UUID={disk.uuid} {disk.mount_point} {disk.file_system} {disk.options} 0 1")
     if machine.disks[0].mount_point != "/":
@@ -48,10 +48,11 @@ def script(machine):
 
 def record(machine, builder):
     BOOT.mkdir(parents=True, exist_ok=True)
+    kernel = kernels.unpacked(machine.kernel)
     with tempfile.TemporaryDirectory(dir=BOOT) as share:  # what it hands over
-        guest.fetch(kernels.unpacked(machine.kernel), script(machine),
+        guest.fetch(kernel, script(machine),
                     BOOT / f"record-{machine.name}.log", pathlib.Path(share), programs=[builder],
-                    command_line="crashkernel=192M",
+                    command_line="crashkernel=192M", files=disks.tools(machine, kernel),
                     drives=disks.drives(machine, disks.prepared(machine), read_only=True))
         shutil.copy(pathlib.Path(share) / "machine.json", MACHINES / f"{machine.name}.json")
     print(f"recorded {machine.name}", flush=True)
