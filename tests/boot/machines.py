@@ -31,7 +31,8 @@ class FileSystem:
 
     @property
     def mkfs(self):
-        identity = {"ext4": f"-q -U {self.uuid}", "xfs": f"-q -m uuid={self.uuid}",
+        # A thread that initialises tables later may end between the inventory and the panic.
+        identity = {"ext4": f"-q -E lazy_itable_init=0,lazy_journal_init=0 -U {self.uuid}", "xfs": f"-q -m uuid={self.uuid}",
                     "btrfs": f"-q -U {self.uuid}", "vfat": f"--mbr=no -i {self.uuid.replace('-', '')}"}
         return f"mkfs.{self.file_system} {identity[self.file_system]} {self.node}"
 
