@@ -11,8 +11,8 @@
 
 #include "builder/base/fd.h"
 #include "builder/init/dump_directory.h"
-#include "builder/init/file_system.h"
 #include "builder/init/module_options.h"
+#include "builder/init/storage/file_system.h"
 
 namespace kdinit {
 namespace {

@@ -9,18 +9,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "builder/init/speaker.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
-
-// Called about every 100 ms while init waits for something.
-class Ticker {
- public:
-  virtual void tick() = 0;
-
- protected:
-  ~Ticker() = default;
-};
 
 // argv of a program: copies, because values in the configuration end in a newline and not a NUL.
 class Arguments {
@@ -78,7 +70,5 @@ ChildResult supervise(int* pids, std::size_t count, const char* grows, std::uint
 // SIGCHLD must be blocked in the caller. The child gets stdin /dev/null, our stdout and stderr, a
 // small fixed environment, and is the first the OOM killer takes.
 ChildResult run_child(const Command& command, Ticker& ticker);
-
-std::uint64_t boot_time_ms();  // CLOCK_BOOTTIME
 
 }  // namespace kdinit

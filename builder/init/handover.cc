@@ -10,9 +10,9 @@
 #include <cerrno>
 
 #include "builder/base/fd.h"
-#include "builder/init/file_system.h"
 #include "builder/init/linux_system.h"
 #include "builder/init/module_options.h"
+#include "builder/init/storage/file_system.h"
 
 namespace kdinit {
 namespace {

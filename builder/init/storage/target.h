@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "builder/init/child.h"
-#include "builder/init/init_config.h"
+#include "builder/init/speaker.h"
 #include "builder/init/text.h"
 
 namespace kdinit {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "builder/init/target.h"
+#include "builder/init/storage/target.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "builder/base/fd.h"
 #include "builder/init/directory.h"
-#include "builder/init/superblock.h"
+#include "builder/init/storage/superblock.h"
 
 namespace kdinit {
 namespace {

@@ -7,17 +7,17 @@
 #include <string_view>
 
 #include "builder/init/init_config.h"
-#include "builder/init/system.h"
+#include "builder/init/storage/storage.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
 
 // Both say their progress as `step`, and return false with the reason in `error`.
 bool find_devices(const FileSystem& wanted, std::uint32_t timeout, std::string_view step,
-                  System& system, Candidates& found, TextBuffer& error);
+                  Storage& storage, Candidates& found, TextBuffer& error);
 // Mounts the first device that can be mounted; `role` is what it is then called.
 bool mount_first(const FileSystem& wanted, const Candidates& devices, std::string_view directory,
-                 MountUse use, std::string_view step, std::string_view role, System& system,
+                 MountUse use, std::string_view step, std::string_view role, Storage& storage,
                  TextBuffer& error);
 
 }  // namespace kdinit

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "builder/init/target.h"
+#include "builder/init/storage/target.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "builder/init/superblock.h"
+#include "builder/init/storage/superblock.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "builder/init/file_system.h"
+#include "builder/init/storage/file_system.h"
 
 #include <string.h>
 
@@ -8,35 +8,36 @@
 namespace kdinit {
 
 bool find_devices(const FileSystem& wanted, std::uint32_t timeout, std::string_view step,
-                  System& system, Candidates& found, TextBuffer& error) {
-  say(system, step, "waiting for ", wanted.type, ' ', wanted.uuid);
-  if (system.wait_for_target({.type = wanted.type, .uuid = wanted.uuid, .timeout = timeout},
-                             found)) {
+                  Storage& storage, Candidates& found, TextBuffer& error) {
+  say(storage, step, "waiting for ", wanted.type, ' ', wanted.uuid);
+  if (storage.wait_for_target({.type = wanted.type, .uuid = wanted.uuid, .timeout = timeout},
+                              found)) {
     return true;
   }
-  say(system, step, "block devices seen: ", found.seen.view().empty() ? "none" : found.seen.view());
+  say(storage, step,
+      "block devices seen: ", found.seen.view().empty() ? "none" : found.seen.view());
   error.put("no device with ", wanted.type, ' ', wanted.uuid, " after ", timeout, " s");
   return false;
 }
 
 bool mount_first(const FileSystem& wanted, const Candidates& devices, std::string_view directory,
-                 MountUse use, std::string_view step, std::string_view role, System& system,
+                 MountUse use, std::string_view step, std::string_view role, Storage& storage,
                  TextBuffer& error) {
   // The members of a btrfs are one file system and no reason to worry.
   if (devices.count > 1 && wanted.type != "btrfs") {
-    say(system, step, devices.count,
+    say(storage, step, devices.count,
         " devices have this UUID, taking the first that can be mounted");
   }
   int failed = ENODEV;
   for (std::size_t i = 0; i < devices.count; ++i) {
     const Candidate& candidate = devices.items[i];
-    failed = system.mount(candidate.device.c_str(), Path(directory).c_str(),
-                          Path(wanted.type).c_str(), Path(wanted.options).c_str(), use);
+    failed = storage.mount(candidate.device.c_str(), Path(directory).c_str(),
+                           Path(wanted.type).c_str(), Path(wanted.options).c_str(), use);
     if (failed == 0) {
-      say(system, step, candidate.device.view(), " is the ", role);
+      say(storage, step, candidate.device.view(), " is the ", role);
       return true;
     }
-    say(system, step, candidate.device.view(), ": ", ::strerror(failed));
+    say(storage, step, candidate.device.view(), ": ", ::strerror(failed));
   }
   const std::string_view hint = failed == EUCLEAN ? "; the file system is damaged, run fsck"
                                 : failed == EROFS || failed == EACCES
