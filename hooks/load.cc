@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "builder/base/atomic_file.h"
+#include "builder/facts/sysctl_conf.h"
 #include "hooks/dump_check.h"
 #include "hooks/estimate.h"
 #include "hooks/image.h"
@@ -51,12 +52,11 @@ Result<void> write_text(const Context& context, const std::string& path, std::st
 // In /proc/sys a value is written in place, in one write.
 Result<void> write_sysctl(const Context& context, std::string_view setting) {
   const std::size_t equals = setting.find('=');
-  std::string key(setting.substr(0, equals));
-  if (equals == std::string_view::npos || key.find("..") != std::string::npos) {
+  const std::string file = sysctl_path(setting.substr(0, equals));
+  if (equals == std::string_view::npos || file.find("..") != std::string::npos) {
     return fail(ErrorKind::kUsage, "KDUMP_SYSCTL: \"{}\" is not KEY=VALUE", setting);
   }
-  std::ranges::replace(key, '.', '/');
-  KD_TRY(const std::string path, context.reader.host_path("/proc/sys/" + key));
+  KD_TRY(const std::string path, context.reader.host_path("/proc/sys/" + file));
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   const std::string_view value = setting.substr(equals + 1);
   if (!fd.valid() || ::write(fd.get(), value.data(), value.size()) < 0) {

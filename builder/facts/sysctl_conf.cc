@@ -36,6 +36,14 @@ std::string_view complaint(std::string_view key, std::string_view value, bool ha
 
 }  // namespace
 
+std::string sysctl_path(std::string_view key) {
+  std::string path(key);
+  const std::size_t separator = key.find_first_of("./");
+  if (separator == std::string_view::npos || key[separator] == '/') return path;
+  for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+  return path;
+}
+
 Result<std::vector<std::string>> parse_sysctl_conf(std::string_view text,
                                                    std::string_view file_name) {
   std::vector<std::string> settings;
@@ -54,7 +62,7 @@ Result<std::vector<std::string>> parse_sysctl_conf(std::string_view text,
     }
     // Lists are often written with tabs, which the kernel reads as blanks and our text file has
     // not.
-    std::string setting = fmt::format("{}={}", key, value);
+    std::string setting = fmt::format("{}={}", sysctl_path(key), value);
     std::ranges::replace(setting, '\t', ' ');
     settings.push_back(std::move(setting));
   }

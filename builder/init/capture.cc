@@ -20,17 +20,8 @@ namespace {
 constexpr std::string_view kFirstTry = "dump-incomplete-first";
 constexpr std::string_view kIncompleteDmesg = "dmesg-incomplete";
 constexpr unsigned kConsoleTailLines = 100;
-// A dump of -d 31 is mostly 2 to 10 % of the memory of the machine.
-constexpr std::uint64_t kUsualDumpShare = 10;
 
 std::uint64_t mib(std::uint64_t kib) { return kib / 1024; }
-
-// sysctl.conf(5): where the first separator is a dot, dots and slashes are exchanged.
-void put_sysctl_path(std::string_view key, TextBuffer& path) {
-  const std::size_t separator = key.find_first_of("./");
-  const bool exchange = separator != std::string_view::npos && key[separator] == '.';
-  for (char c : key) path.put(!exchange ? c : c == '.' ? '/' : c == '/' ? '.' : c);
-}
 
 class Capture {
  public:
@@ -59,7 +50,7 @@ class Capture {
   Attempt give_up_dump(const ChildResult& result);
   bool retry_dump();
   void save();
-  void warn_about_space();
+  void say_free_space();
   void write_report(bool with_room);
   template <typename... Parts>
   void say_here(const Parts&... parts) {
@@ -152,9 +143,7 @@ bool Capture::step(std::string_view name, bool (Capture::*function)()) {
 bool Capture::apply_sysctls() {
   for (const std::string_view line : config_.sysctls) {
     const std::size_t equals = line.find('=');
-    const std::string_view key = line.substr(0, equals);
-    Path path("/proc/sys/");
-    put_sysctl_path(key, path);
+    const Path path("/proc/sys/", line.substr(0, equals));
     if (const int error = system_.write_sysctl(path.c_str(), line.substr(equals + 1))) {
       say_here(line, ": ", ::strerror(error), ", ignoring");
     }
@@ -260,7 +249,7 @@ bool Capture::save_dmesg() {
 
 bool Capture::save_dump() {
   if (report_.target_stalled) return fail("nothing more is written to a disk that does not answer");
-  warn_about_space();
+  say_free_space();
   switch (try_dump(config_.dump_arguments)) {
     case Attempt::kSaved:
       report_.result = Result::kSaved;
@@ -290,12 +279,9 @@ bool Capture::retry_dump() {
   return attempt == Attempt::kSaved;
 }
 
-void Capture::warn_about_space() {
+void Capture::say_free_space() {
   if (system_.free_bytes(directory_.c_str(), report_.free_bytes) != 0) return;
   say_here(mib(report_.free_bytes / 1024), " MiB free on the target");
-  if (report_.free_bytes < report_.vmcore_bytes / kUsualDumpShare) {
-    say_here("WARNING: less than a tenth of the crashed kernel's memory, the dump may not fit");
-  }
 }
 
 Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {

@@ -109,7 +109,7 @@ struct InitConfig {
   // reboot, halt or poweroff.
   FinalAction final_action = FinalAction::kReboot;    // "final-action": after what was asked for
   FinalAction failure_action = FinalAction::kReboot;  // "failure-action": after anything less
-  List<std::string_view, kMaxSysctls> sysctls;        // "sysctl": KEY=VALUE
+  List<std::string_view, kMaxSysctls> sysctls;        // "sysctl": PATH=VALUE, below /proc/sys
 };
 
 // Where parsing stopped and why; line 0 means no error. A missing key is reported for the line

@@ -46,7 +46,7 @@ struct Requirements {
   bool save_dmesg = true;
   unsigned keep_dumps = 0;
   kdinit::FinalAction failure_action = kdinit::FinalAction::kReboot;
-  std::vector<std::string> sysctls;  // "KEY=VALUE"
+  std::vector<std::string> sysctls;  // "PATH=VALUE", see sysctl_conf.h
   std::string time_zone;
   std::vector<std::string> notes;  // what cannot be had, and why
 };

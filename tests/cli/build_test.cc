@@ -133,7 +133,7 @@ TEST_F(BuildTest, SettingsOfThisHostAreNotThoseOfARecordedMachine) {
   const RunResult own = with_etc({"--sysroot", "/"});
   ASSERT_EQ(own.exit_code, 0) << own.err;
   EXPECT_THAT(init_config_of(read_file(image())),
-              AllOf(HasSubstr("queue_depth=7"), HasSubstr("vm.swappiness=7")));
+              AllOf(HasSubstr("queue_depth=7"), HasSubstr("vm/swappiness=7")));
   EXPECT_THAT(own.out, Not(HasSubstr("without --sysroot")));
 
   const RunResult foreign = with_etc({});

@@ -13,14 +13,23 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+// As sysctl.conf(5) has it of the interface eth0.1.
+TEST(SysctlConf, FirstSeparatorDecidesWhatDotsMean) {
+  EXPECT_EQ(sysctl_path("vm.nr_hugepages"), "vm/nr_hugepages");
+  EXPECT_EQ(sysctl_path("kernel/printk"), "kernel/printk");
+  EXPECT_EQ(sysctl_path("net.ipv4.conf.eth0/1.forwarding"), "net/ipv4/conf/eth0.1/forwarding");
+  EXPECT_EQ(sysctl_path("net/ipv4/conf/eth0.1/forwarding"), "net/ipv4/conf/eth0.1/forwarding");
+  EXPECT_EQ(sysctl_path("single"), "single");
+}
+
 TEST(SysctlConf, KeepsSettingsInTheirOrder) {
   const auto settings = parse_sysctl_conf(
       "# comment\n; another = one\n\n  vm.nr_hugepages = 0  \n- kernel/printk=1 2\t3\r\n"
       "net.ipv4.conf.eth0/1.x=a=b",
       "f");
   ASSERT_TRUE(settings.has_value()) << settings.error().message;
-  EXPECT_THAT(*settings, ElementsAre("vm.nr_hugepages=0", "kernel/printk=1 2 3",
-                                     "net.ipv4.conf.eth0/1.x=a=b"));
+  EXPECT_THAT(*settings, ElementsAre("vm/nr_hugepages=0", "kernel/printk=1 2 3",
+                                     "net/ipv4/conf/eth0.1/x=a=b"));
 }
 
 struct BadSysctl {
@@ -53,7 +62,7 @@ TEST(SysctlConf, MissingFileHasNoSettings) {
   ASSERT_TRUE(reader.has_value());
   EXPECT_THAT(read_sysctl_conf(*reader).value(), IsEmpty());
   root.write("etc/kdump/sysctl.conf", "vm.nr_hugepages=0\n");
-  EXPECT_THAT(read_sysctl_conf(*reader).value(), ElementsAre("vm.nr_hugepages=0"));
+  EXPECT_THAT(read_sysctl_conf(*reader).value(), ElementsAre("vm/nr_hugepages=0"));
   root.write("etc/kdump/sysctl.conf", "vm\n");
   EXPECT_THAT(read_sysctl_conf(*reader).error().message,
               testing::StartsWith("/etc/kdump/sysctl.conf:1: "));

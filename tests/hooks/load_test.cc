@@ -392,11 +392,15 @@ TEST_F(Load, HotplugSeenByALaterLoadNeedsNoOther) {
 
 TEST_F(Load, ConfiguredSysctlsReplaceTheDefault) {
   machine.root.write("proc/sys/kernel/panic_on_io_nmi", "0");
-  machine.configure("KDUMP_SYSCTL=\"kernel.panic_on_io_nmi=1 kernel.nothing=1 ../../x=2\"\n");
+  machine.configure(
+      "KDUMP_SYSCTL=\"kernel.panic_on_io_nmi=1 kernel.nothing=1 ../../x=2 "
+      "net.ipv4.conf.eth0/1.forwarding=1\"\n");
+  machine.root.write("proc/sys/net/ipv4/conf/eth0.1/forwarding", "0");
   loaded_command();
   EXPECT_EQ(machine.root.read("proc/sys/kernel/panic_on_io_nmi"), "1");
   EXPECT_THAT(machine.root.read("proc/sys/kernel/panic_on_oops"), StartsWith("0"));
   EXPECT_THAT(machine.said, HasSubstr("kernel.nothing=1"));
+  EXPECT_EQ(machine.root.read("proc/sys/net/ipv4/conf/eth0.1/forwarding"), "1");
 }
 
 class Symlinks : public Load {};

@@ -135,16 +135,16 @@ TEST(AsksForWritableRoot, CountsTheLastWholeWord) {
 }
 
 TEST_F(HandOverTest, SysctlsGoIntoTheRunOfTheRoot) {
-  config.sysctls.push("vm.nr_hugepages=0");
+  config.sysctls.push("vm/nr_hugepages=0");
   config.sysctls.push("kernel/printk=1 2 3");
   run();
-  EXPECT_EQ(root.read("run/sysctl.d/zzz-kdump.conf"), "-vm.nr_hugepages=0\n-kernel/printk=1 2 3\n");
+  EXPECT_EQ(root.read("run/sysctl.d/zzz-kdump.conf"), "-vm/nr_hugepages=0\n-kernel/printk=1 2 3\n");
   EXPECT_THAT(system.calls, ::testing::Contains("mount tmpfs tmpfs mode=0755 data"));
   EXPECT_THAT(system.calls, ::testing::Contains("move " + root.path("run")));
 }
 
 TEST_F(HandOverTest, GoesOnWithoutSysctlsWhenRunCannotBeMounted) {
-  config.sysctls.push("vm.nr_hugepages=0");
+  config.sysctls.push("vm/nr_hugepages=0");
   system.errors["mount tmpfs tmpfs mode=0755 data"] = ENOMEM;
   run();
   EXPECT_THAT(system.console, HasSubstr("no sysctls for the root: Cannot allocate memory"));

@@ -146,12 +146,12 @@ TEST(ImagePlan, CaptureRootfsTellsInitOfTheRootAlone) {
   PlanInput input = small_input();
   KdumpConfig config;
   config.capture = "rootfs";
-  input.requirements = decide(virtio_machine(), config, {}, {"vm.x=1"}).value();
+  input.requirements = decide(virtio_machine(), config, {}, {"vm/x=1"}).value();
   input.programs.clear();
   const auto text = init_config_text(input);
   ASSERT_TRUE(text.has_value()) << text.error().message;
   EXPECT_THAT(*text, HasSubstr("\ncapture rootfs\nroot-type ext4\nroot-uuid 11111111-"));
-  EXPECT_THAT(*text, HasSubstr("\nsysctl vm.x=1\n"));
+  EXPECT_THAT(*text, HasSubstr("\nsysctl vm/x=1\n"));
   EXPECT_THAT(*text, testing::Not(HasSubstr("target-type")));
   EXPECT_THAT(*text, testing::Not(HasSubstr("target-uuid")));
 }

@@ -417,9 +417,9 @@ TEST(Requirements, RootWithoutItsUsrIsNeitherCaptureNorFallback) {
 }
 
 TEST(Requirements, PassesTheSysctlsOn) {
-  const auto result = decide(virtio_machine(), {}, {}, {"vm.nr_hugepages=0"});
+  const auto result = decide(virtio_machine(), {}, {}, {"vm/nr_hugepages=0"});
   ASSERT_TRUE(result.has_value());
-  EXPECT_THAT(result->sysctls, ElementsAre("vm.nr_hugepages=0"));
+  EXPECT_THAT(result->sysctls, ElementsAre("vm/nr_hugepages=0"));
 }
 
 }  // namespace
