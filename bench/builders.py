@@ -23,6 +23,14 @@ DRACUT = ("--hostonly", "--hostonly-cmdline", "--hostonly-i18n", "--hostonly-mod
 CONFIGURATION = "/var/lib/kdump/initramfs-tools"
 
 
+def newest(build):
+    """The kdump-mkinitrd below `build` that was built last."""
+    found = sorted(build.glob("*/bin/kdump-mkinitrd"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise SystemExit("no builder below build/; ./check unit makes one")
+    return found[-1]
+
+
 @dataclass(frozen=True)
 class Builder:
     name: str

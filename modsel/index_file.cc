@@ -5,9 +5,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "builder/base/fd.h"
@@ -31,48 +35,26 @@ constexpr unsigned kMaxDepth = 4096;
 
 enum class Damage { kNone, kCutOff, kTooDeep, kShared, kBadRange };
 
-std::uint32_t word_at(std::string_view bytes, std::size_t offset) {
+std::uint32_t word_at(const char* at) {
   std::uint32_t word = 0;
-  std::memcpy(&word, bytes.data() + offset, sizeof word);
+  std::memcpy(&word, at, sizeof word);
   return be32toh(word);
 }
 
-class Bytes {
- public:
-  Bytes(std::string_view data, std::size_t start) : data_(data), at_(start) {}
+// Null: the string does not end in the file.
+const char* behind_string(const char* at, const char* end) {
+  const auto* const nul =
+      static_cast<const char*>(std::memchr(at, 0, static_cast<std::size_t>(end - at)));
+  return nul == nullptr ? nullptr : nul + 1;
+}
 
-  std::uint32_t word() {
-    const std::string_view bytes = take(4);
-    return bytes.empty() ? 0 : word_at(bytes, 0);
-  }
-  unsigned byte() {
-    const std::string_view bytes = take(1);
-    return bytes.empty() ? 0 : static_cast<unsigned char>(bytes.front());
-  }
-  void skip_string() {
-    const std::size_t end = good_ ? data_.find('\0', at_) : std::string_view::npos;
-    good_ = end != std::string_view::npos;
-    if (good_) at_ = end + 1;
-  }
-  // Empty when there are not so many.
-  std::string_view take(std::size_t size) {
-    good_ = good_ && size <= data_.size() - at_;
-    if (!good_) return {};
-    at_ += size;
-    return data_.substr(at_ - size, size);
-  }
-  [[nodiscard]] bool good() const { return good_; }
-  [[nodiscard]] std::size_t at() const { return at_; }
-
- private:
-  std::string_view data_;
-  std::size_t at_;
-  bool good_ = true;
-};
-
+// Tens of thousands of nodes are visited by every run, so it is written with few instructions.
 class Walk {
  public:
-  explicit Walk(std::string_view data) : data_(data) {}
+  explicit Walk(std::string_view data)
+      : data_(data), end_(data.data() + data.size()), left_(data.size() - kHeaderSize) {
+    pending_.reserve(1024);
+  }
 
   // An explicit stack, because the file says how deep the trie is.
   Damage from(std::uint32_t root) {
@@ -93,45 +75,60 @@ class Walk {
 
   Damage push(std::uint32_t node, unsigned depth) {
     const std::size_t offset = node & kOffsetMask;
-    if (offset == 0) return Damage::kNone;
+    if (offset == 0) return Damage::kNone;  // no key goes on with this character
     if (offset >= data_.size()) return Damage::kCutOff;
     if (depth > kMaxDepth) return Damage::kTooDeep;
     pending_.push_back({node, depth});
     return Damage::kNone;
   }
 
+  Damage push_children(const char*& at, unsigned depth) {
+    if (end_ - at < 2) return Damage::kCutOff;
+    const unsigned first = static_cast<unsigned char>(*at++);
+    const unsigned last = static_cast<unsigned char>(*at++);
+    if (first > last || last >= kMaxChildren) return Damage::kBadRange;
+    const std::ptrdiff_t size = std::ptrdiff_t{4} * (last - first + 1);
+    if (end_ - at < size) return Damage::kCutOff;
+    for (const char* const behind = at + size; at < behind; at += 4) {
+      const Damage damage = push(word_at(at), depth);
+      if (damage != Damage::kNone) return damage;
+    }
+    return Damage::kNone;
+  }
+
+  // Null: they do not end in the file.
+  [[nodiscard]] const char* behind_values(const char* at) const {
+    if (end_ - at < 4) return nullptr;
+    const std::uint32_t count = word_at(at);
+    at += 4;
+    for (std::uint32_t i = 0; i < count && at != nullptr; ++i) {
+      at = end_ - at < 4 ? nullptr : behind_string(at + 4, end_);  // a priority, then the value
+    }
+    return at;
+  }
+
   Damage visit(const Reference& reference) {
-    const std::size_t start = reference.node & kOffsetMask;
-    Bytes bytes(data_, start);
-    if ((reference.node & kHasPrefix) != 0) bytes.skip_string();
+    const char* const start = data_.data() + (reference.node & kOffsetMask);
+    const char* at = start;
+    if ((reference.node & kHasPrefix) != 0) at = behind_string(at, end_);
+    if (at == nullptr) return Damage::kCutOff;
     if ((reference.node & kHasChildren) != 0) {
-      const unsigned first = bytes.byte();
-      const unsigned last = bytes.byte();
-      if (bytes.good() && (first > last || last >= kMaxChildren)) return Damage::kBadRange;
-      const std::string_view children = bytes.take(std::size_t{4} * (last - first + 1));
-      for (std::size_t at = 0; at < children.size(); at += 4) {
-        const std::uint32_t child = word_at(children, at);
-        if (child == 0) continue;  // no key goes on with this character
-        const Damage damage = push(child, reference.depth + 1);
-        if (damage != Damage::kNone) return damage;
-      }
+      const Damage damage = push_children(at, reference.depth + 1);
+      if (damage != Damage::kNone) return damage;
     }
-    if ((reference.node & kHasValues) != 0) {
-      const std::uint32_t count = bytes.word();
-      for (std::uint32_t i = 0; i < count && bytes.good(); ++i) {
-        bytes.word();
-        bytes.skip_string();
-      }
-    }
-    if (!bytes.good()) return Damage::kCutOff;
+    if ((reference.node & kHasValues) != 0) at = behind_values(at);
+    if (at == nullptr) return Damage::kCutOff;
     // Nodes that are all different cannot be larger than the file together, so this also ends the
     // walk of a loop.
-    visited_bytes_ += bytes.at() - start;
-    return visited_bytes_ <= data_.size() - kHeaderSize ? Damage::kNone : Damage::kShared;
+    const auto size = static_cast<std::size_t>(at - start);
+    if (size > left_) return Damage::kShared;
+    left_ -= size;
+    return Damage::kNone;
   }
 
   std::string_view data_;
-  std::size_t visited_bytes_ = 0;
+  const char* end_;
+  std::size_t left_;  // bytes that nodes not yet visited can have
   std::vector<Reference> pending_;
 };
 
@@ -150,24 +147,46 @@ std::string_view text_of(Damage damage) {
   return "";
 }
 
+// The reference to the root node.
+kd::Result<std::uint32_t> check_header(std::string_view data, const std::string& name) {
+  const auto wrong = kd::ErrorKind::kKernelNotFound;
+  if (data.empty()) return kd::fail(wrong, "{}: empty file", name);
+  if (data.size() < kHeaderSize)
+    return kd::fail(wrong, "{}: cut off at {} bytes", name, data.size());
+  if (word_at(data.data()) != kMagic) return kd::fail(wrong, "{}: not an index of depmod", name);
+  const std::uint32_t major = word_at(data.data() + 4) >> 16;
+  if (major != kMajorVersion) {
+    return kd::fail(wrong, "{}: index format {} instead of {}", name, major, kMajorVersion);
+  }
+  return word_at(data.data() + 8);
+}
+
+struct IndexFile {
+  kd::Fd fd;
+  std::size_t size;
+};
+
+kd::Result<IndexFile> open_index(const std::string& path) {
+  kd::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) < 0) return kd::fail_errno(errno, path);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  // No reference reaches further.
+  if (!S_ISREG(status.st_mode) || size > kOffsetMask) {
+    return kd::fail(kd::ErrorKind::kKernelNotFound, "{}: not an index of depmod", path);
+  }
+  return IndexFile{std::move(fd), size};
+}
+
 }  // namespace
 
 kd::Result<bool> check_index(std::string_view data, const std::string& name) {
-  const auto wrong = kd::ErrorKind::kKernelNotFound;
-  if (data.empty()) return kd::fail(wrong, "{}: empty file", name);
-  Bytes header(data, 0);
-  const std::uint32_t magic = header.word();
-  const std::uint32_t version = header.word();
-  const std::uint32_t root = header.word();
-  if (!header.good()) return kd::fail(wrong, "{}: cut off at {} bytes", name, data.size());
-  if (magic != kMagic) return kd::fail(wrong, "{}: not an index of depmod", name);
-  if (version >> 16 != kMajorVersion) {
-    return kd::fail(wrong, "{}: index format {} instead of {}", name, version >> 16, kMajorVersion);
-  }
+  KD_TRY(const std::uint32_t root, check_header(data, name));
   if (root == kHeaderSize && data.size() == kHeaderSize) return false;
   const bool outside = (root & kOffsetMask) < kHeaderSize;
   const Damage damage = outside ? Damage::kCutOff : Walk(data).from(root);
   if (damage == Damage::kNone) return true;
+  const auto wrong = kd::ErrorKind::kKernelNotFound;
   if (damage == Damage::kCutOff) {
     return kd::fail(wrong, "{}: cut off at {} bytes", name, data.size());
   }
@@ -176,20 +195,23 @@ kd::Result<bool> check_index(std::string_view data, const std::string& name) {
 
 // Mapped, as libkmod maps it a moment later: the pages are needed once.
 kd::Result<bool> check_index_file(const std::string& path) {
-  const kd::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) < 0) return kd::fail_errno(errno, path);
-  const auto size = static_cast<std::size_t>(status.st_size);
-  // No reference reaches further.
-  if (!S_ISREG(status.st_mode) || size > kOffsetMask) {
-    return kd::fail(kd::ErrorKind::kKernelNotFound, "{}: not an index of depmod", path);
-  }
-  if (size == 0) return check_index({}, path);
-  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd.get(), 0);
+  KD_TRY(const IndexFile file, open_index(path));
+  if (file.size == 0) return check_index({}, path);
+  void* const data =
+      ::mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.fd.get(), 0);
   if (data == MAP_FAILED) return kd::fail_errno(errno, path);
-  kd::Result<bool> checked = check_index({static_cast<const char*>(data), size}, path);
-  ::munmap(data, size);
+  kd::Result<bool> checked = check_index({static_cast<const char*>(data), file.size}, path);
+  ::munmap(data, file.size);
   return checked;
+}
+
+kd::Result<void> check_index_header(const std::string& path) {
+  KD_TRY(const IndexFile file, open_index(path));
+  std::array<char, kHeaderSize> start{};
+  const ssize_t got = ::pread(file.fd.get(), start.data(), start.size(), 0);
+  if (got < 0) return kd::fail_errno(errno, path);
+  KD_CHECK(check_header({start.data(), static_cast<std::size_t>(got)}, path));
+  return {};
 }
 
 }  // namespace modsel

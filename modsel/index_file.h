@@ -19,4 +19,7 @@ kd::Result<bool> check_index(std::string_view data, const std::string& name);
 // The same for a file.
 kd::Result<bool> check_index_file(const std::string& path);
 
+// Enough for a file that libkmod opens, but in which nothing is looked up.
+kd::Result<void> check_index_header(const std::string& path);
+
 }  // namespace modsel

@@ -132,7 +132,8 @@ std::optional<std::vector<std::string>> KmodIndex::configured_alias(
 
 kd::Result<std::vector<std::string>> KmodIndex::resolve(std::string_view what) const {
   const std::string alias = normalise(what);
-  if (alias.empty()) return std::vector<std::string>{};
+  // libkmod would look "symbol:NAME" up in modules.symbols.bin, which is not proven to be whole.
+  if (alias.empty() || alias.starts_with("symbol:")) return std::vector<std::string>{};
   if (auto names = configured_alias(alias)) return *std::move(names);
   if (file_module(alias)) return std::vector<std::string>{alias};
 
@@ -238,8 +239,10 @@ kd::Result<ModuleInfo> KmodIndex::info(std::string_view name) const {
 }
 
 kd::Result<void> check_indexes(const std::string& directory, const kd::RootedReader& reader) {
-  for (const std::string_view name : {"modules.dep.bin", "modules.alias.bin", "modules.symbols.bin",
-                                      "modules.builtin.bin", "modules.builtin.alias.bin"}) {
+  // libkmod opens it with the others; resolve() sees to it that it is never walked.
+  KD_CHECK(check_index_header(fmt::format("{}/modules.symbols.bin", directory)));
+  for (const std::string_view name : {"modules.dep.bin", "modules.alias.bin", "modules.builtin.bin",
+                                      "modules.builtin.alias.bin"}) {
     const std::string path = fmt::format("{}/{}", directory, name);
     // depmod writes this one since kmod 27, and only for kernels that have modules.builtin.modinfo.
     if (name == "modules.builtin.alias.bin" && !std::filesystem::exists(path)) continue;

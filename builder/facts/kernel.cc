@@ -42,21 +42,6 @@ std::string first_existing(const FileReader& reader, const Paths&... paths) {
 
 }  // namespace
 
-std::map<std::string, std::string, std::less<>> parse_kernel_config(std::string_view text) {
-  std::map<std::string, std::string, std::less<>> config;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t equals = line.find('=');
-    if (line.starts_with("CONFIG_") && equals != std::string_view::npos) {
-      config.insert_or_assign(std::string(line.substr(0, equals)),
-                              std::string(line.substr(equals + 1)));
-    }
-  }
-  return config;
-}
-
 bool is_kernel_version(std::string_view version) {
   return !version.empty() && version.size() < 200 &&
          std::isalnum(static_cast<unsigned char>(version.front())) != 0 &&
@@ -64,8 +49,15 @@ bool is_kernel_version(std::string_view version) {
 }
 
 bool KernelFacts::may_have(std::string_view option) const {
-  const auto found = config.find(option);
-  return config.empty() || (found != config.end() && found->second == "y");
+  const std::string_view text = config;
+  if (text.find("CONFIG_") == std::string_view::npos) return true;
+  const std::string line = fmt::format("{}=y", option);
+  for (std::size_t at = text.find(line); at != std::string_view::npos;
+       at = text.find(line, at + 1)) {
+    const std::string_view rest = text.substr(at + line.size());
+    if ((at == 0 || text[at - 1] == '\n') && (rest.empty() || rest.front() == '\n')) return true;
+  }
+  return false;
 }
 
 Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view version) {
@@ -96,8 +88,7 @@ Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view v
   if (const std::string path = first_existing(reader, fmt::format("/boot/config-{}", version),
                                               facts.modules_dir + "/config");
       !path.empty()) {
-    KD_TRY(const std::string text, reader.read(path));
-    facts.config = parse_kernel_config(text);
+    KD_TRY(facts.config, reader.read(path));
   }
   facts.vmlinuz =
       first_existing(reader, fmt::format("/boot/vmlinuz-{}", version),

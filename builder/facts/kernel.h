@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "builder/base/rooted_reader.h"
 
 namespace kd {
-
-// "CONFIG_X=y" lines as {"CONFIG_X", "y"}, strings with their quotes; "# CONFIG_X is not set" is
-// absent.
-std::map<std::string, std::string, std::less<>> parse_kernel_config(std::string_view text);
 
 // Whether it can be a release in a path or an argument: one printable path component that starts
 // with a digit or letter.
@@ -22,7 +17,7 @@ struct KernelFacts {
   std::string modules_dir;       // in the root: /lib/modules/V or /usr/lib/modules/V
   std::string modules_dir_host;  // the same on the host
   std::string vmlinuz;           // in the root; empty when not found: the image can still be built
-  std::map<std::string, std::string, std::less<>> config;
+  std::string config;            // the text: 10,000 options, of which one or two are asked for
   // `option` ("CONFIG_RD_ZSTD") is y, or unknown because no config was found.
   [[nodiscard]] bool may_have(std::string_view option) const;
 };

@@ -251,6 +251,18 @@ TEST_F(KmodIndexTest, IndexCutAtAnyLengthIsFound) {
   }
 }
 
+// libkmod opens this index with the others.
+TEST_F(KmodIndexTest, NothingIsLookedUpInTheIndexOfSymbols) {
+  const std::string whole = tree.read(relative("modules.symbols.bin"));
+  tree.write(relative("modules.symbols.bin"), whole.substr(0, 8) + "\xA0\xFF\xFF\xFF");
+  const auto index = open();
+  ASSERT_NE(index, nullptr);
+  EXPECT_THAT(resolve(*index, "symbol:mid_call"), IsEmpty());
+  EXPECT_THAT(resolve(*index, "fs-top"), ElementsAre("top_fs"));
+  tree.write(relative("modules.symbols.bin"), whole.substr(0, 8));
+  EXPECT_THAT(open_error(), HasSubstr("modules.symbols.bin: cut off at 8 bytes"));
+}
+
 // The same tree, indexed by Debian 12's and by Debian 13's depmod.
 std::string seed(const std::string& name) {
   std::ifstream file(KD_SOURCE_DIR "/tests/fuzz/corpus/index_file/" + name, std::ios::binary);

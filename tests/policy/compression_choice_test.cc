@@ -11,7 +11,7 @@ using cpio::Codec;
 KernelFacts kernel_with(std::initializer_list<const char*> options) {
   KernelFacts kernel;
   kernel.version = "6.1.0-test";
-  for (const char* option : options) kernel.config[option] = "y";
+  for (const char* option : options) kernel.config += std::string(option) + "=y\n";
   return kernel;
 }
 
