@@ -2,12 +2,12 @@
 """What has to be true after a crash. Every function returns the list of what is not."""
 
 import json
+import pathlib
 import re
 import subprocess
 
 import damage
 import vmcore
-from paths import BUILD
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 REPORT = "kdump-report.json"
@@ -70,12 +70,18 @@ def dump_file(path, scratch):
         problems.append(f"file calls {path.name} {kind.strip()!r}")
     if PANIC not in vmcore.dmesg(path, scratch):
         problems.append(f"makedumpfile finds no panic in {path.name}")
-    return problems + verified(path, scratch)
+    return problems
 
 
-def verified(path, scratch):
-    """kdump-verify finds the dump whole, and finds what copies of it have lost."""
-    found = verify(path)
+def verified(crash, builder):
+    """kdump-verify, built beside `builder`, finds each dump whole, and what copies of it have lost."""
+    program = pathlib.Path(builder).parents[1] / "lib/kdump-mkinitrd/kdump-verify"
+    return [problem for dump in sorted(crash.saved.rglob("dump.2*"))
+            for problem in verified_dump(program, dump, crash.saved.parent)]
+
+
+def verified_dump(program, path, scratch):
+    found = verify(program, path)
     if found.get("result") != "whole":
         return [f"kdump-verify: {found.get('reason') or found}"]
     copy = scratch / "damaged-dump"
@@ -83,16 +89,15 @@ def verified(path, scratch):
     for spoil, reason in ((damage.cut_off, "is damaged"),
                           (damage.without_task, "is not in the dump: task_struct of")):
         spoil(path, copy)
-        found = verify(copy)
+        found = verify(program, copy)
         if found.get("result") != "damaged" or reason not in found.get("reason", ""):
             problems.append(f"kdump-verify after {spoil.__name__}: {found.get('reason') or found}")
     copy.unlink()
     return problems
 
 
-def verify(path):
-    run = subprocess.run([BUILD / "check/lib/kdump-mkinitrd/kdump-verify", "--json", path],
-                         capture_output=True, text=True, check=False)
+def verify(program, path):
+    run = subprocess.run([program, "--json", path], capture_output=True, text=True, check=False)
     try:
         return json.loads(run.stdout)
     except ValueError:

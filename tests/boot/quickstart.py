@@ -56,7 +56,7 @@ def main(builder):
     result = crash.crash(machine, image.path, image.command_line, RESERVATION, folder / "run",
                          kernel=kernel)
     shutil.copy(result.console.log, folder / "console.log")
-    problems = judge.saved(result)
+    problems = judge.saved(result) + judge.verified(result, builder)
     if problems:
         raise SystemExit("\n".join(["FAILED:", *problems, "last lines of the console:",
                                     result.console.tail()]))

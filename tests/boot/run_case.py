@@ -15,6 +15,7 @@ import crash
 import debugger
 import disks
 import guest
+import judge
 import kernels
 import qemu
 import silent_disk
@@ -85,7 +86,8 @@ def run(case, builder):
             without_target=case.without_target, destroyed=case.destroyed,
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
             when_said=disk and disk.when_said, unread_from=case.unread_from, kernel=kernel)
-    problems = case.judge(result) + stayed(image.report) + unreadable(result, case)
+    problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
+                + unreadable(result, case))
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0
