@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// LVM2 as it stands on disks: label, metadata areas and the text in them. Pure, bounded, without a
+// heap; shared by init, which makes the tables of what it reads at the crash, and by the builder,
+// which proves with it that init will understand this group. Format: lib/label/label.h and
+// lib/format_text/{layout.h,format-text.c,import_vsn1.c,flags.c} of lvm2.
+//
+// How to get from disks to a volume:
+//   for each device: read_label(); for each of its areas: read_text() and read_summary()
+//   of all texts of the group take the one with the highest seqno, then find_volume()
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "builder/init/init_config.h"
+#include "builder/init/storage/block_reader.h"
+#include "builder/init/text.h"
+
+namespace kdinit::lvm {
+
+// Without its dashes, as the label has it; equal ids compare equal.
+struct Id {
+  std::array<char, 32> characters{};
+  friend bool operator==(const Id&, const Id&) = default;
+};
+// From the form "6-4-4-4-4-4-6" that lvm prints; false for anything else.
+bool parse_id(std::string_view text, Id& id);
+void put_id(const Id& id, TextBuffer& out);  // with its dashes
+
+// lvm makes areas of a MiB, of which a text takes less than half. What is larger is refused.
+inline constexpr std::size_t kMaxTextBytes = std::size_t{512} << 10;
+inline constexpr std::size_t kMaxAreas = 4;  // lvm makes at most 2
+inline constexpr std::size_t kMaxPhysicalVolumes = 64;
+inline constexpr std::size_t kMaxSegments = 512;
+inline constexpr std::size_t kMaxStripes = 1024;  // of all segments together
+
+struct Area {
+  std::uint64_t offset = 0;  // bytes
+  std::uint64_t size = 0;
+};
+
+struct Label {
+  Id physical_volume;
+  List<Area, kMaxAreas> areas;  // of metadata; a physical volume may have none
+};
+
+enum class LabelState {
+  kNone,     // no label in the first four sectors
+  kFound,    //
+  kDamaged,  // a label with a wrong checksum or that points outside of itself
+};
+LabelState read_label(BlockReader& device, Label& label);
+
+enum class TextState {
+  kValid,     // checksum and bounds are right
+  kNoText,    // an area that lvm was told to ignore, or of a physical volume without a group
+  kDamaged,   // header or text; lvm goes on with the other areas of the group
+  kTooLarge,  // for the buffer
+};
+// The committed text of one area, in `buffer`, where `text` then points.
+TextState read_text(BlockReader& device, const Area& area, std::span<char> buffer,
+                    std::string_view& text);
+
+struct Summary {
+  Id group;
+  std::uint64_t seqno = 0;
+};
+// False when the text is not one of a volume group.
+bool read_summary(std::string_view text, Summary& summary);
+
+// Why a volume is not assembled: `what` is nullptr when it may be. `detail`, a part of the text, is
+// a name, a flag or a type; it may be empty.
+struct Refusal {
+  const char* what = nullptr;
+  std::string_view detail;
+  [[nodiscard]] bool refused() const { return what != nullptr; }
+};
+
+struct PhysicalVolume {
+  Id id;
+  bool needed = false;          // by the volume
+  bool missing = false;         // lvm has marked it so
+  std::uint64_t pe_start = 0;   // sectors of 512 bytes
+  std::uint64_t pe_count = 0;   // extents
+  std::string_view name;        // "pv0", inside the text only
+  std::string_view bad_flag{};  // one that forbids its use
+};
+
+struct Stripe {
+  std::uint32_t physical_volume = 0;  // index into Volume::physical_volumes
+  std::uint64_t start = 0;            // sector on it
+};
+
+struct Segment {
+  std::uint64_t start = 0;         // sector of the volume
+  std::uint64_t length = 0;        // sectors
+  std::uint32_t first_stripe = 0;  // index into Volume::stripes
+  std::uint32_t stripe_count = 0;  // 1: linear
+  std::uint64_t stripe_size = 0;   // sectors; 0 when linear
+};
+
+// Some 50 KiB, all zero at first: make it a static one, and its pages are taken as they are used.
+struct Volume {
+  std::string_view group_name, name;  // parts of the text
+  Id group, id;
+  List<PhysicalVolume, kMaxPhysicalVolumes> physical_volumes;  // all of the group
+  List<Segment, kMaxSegments> segments;                        // in order, without gaps
+  List<Stripe, kMaxStripes> stripes;
+};
+
+// The layout of the volume `id`, or why not: anything but linear and striped segments on physical
+// volumes that are not marked missing; a volume that another one is made of or that has snapshots;
+// a group that is exported, clustered or shared; what cannot be written; flags not known here.
+Refusal find_volume(std::string_view text, const Id& id, Volume& volume);
+
+// As lvm names devices, so that it finds the volume active later: "group-name" with each dash of
+// the two names doubled; "LVM-" and both ids (libdm/libdm-string.c, dm_build_dm_name).
+void put_dm_name(const Volume& volume, TextBuffer& out);
+void put_dm_uuid(const Id& group, const Id& volume, TextBuffer& out);
+
+}  // namespace kdinit::lvm

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "builder/init/packed_file.h"
+#include "builder/init/storage/block_reader.h"
+
+namespace kdinit {
+
+// A device of the bytes of a string.
+class MemoryDevice final : public BlockReader {
+ public:
+  explicit MemoryDevice(std::string content = {}) : bytes(std::move(content)) {}
+  int read(std::uint64_t offset, void* buffer, std::size_t length) override {
+    if (length > bytes.size() || offset > bytes.size() - length) return ENXIO;
+    std::memcpy(buffer, bytes.data() + offset, length);
+    return 0;
+  }
+  [[nodiscard]] std::uint64_t size() const override { return bytes.size(); }
+  std::string bytes;
+};
+
+// A recorded device of tests/init/storage/lvm.
+inline std::string recorded_lvm(const std::string& name) {
+  Pages pages;
+  if (unpack_to_memory((std::string(KD_TEST_DATA "/storage/lvm/") + name + ".xz").c_str(), pages)) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(pages.data()), pages.size()};
+}
+
+// What `lvs` of the recording said of the group.
+inline constexpr const char* kRecordedGroup = "VzJLTZ-ToVI-bmM3-Gvf3-4JMK-hInx-vxab3Z";
+inline constexpr const char* kRecordedRoot = "vd8zn8-elaE-Wkcc-byfv-Y39P-mxyN-cxkc2d";
+inline constexpr const char* kRecordedStriped = "aATJN0-ppnk-USTP-uexX-tayT-jQ6O-McopKO";
+
+}  // namespace kdinit
