@@ -22,6 +22,8 @@ constexpr Harmful kHarmful[] = {
     {"hugepages", "takes memory the reservation does not have"},
     {"hugepagesz", "belongs to hugepages="},
     {"default_hugepagesz", "belongs to hugepages="},
+    {"sysctl.vm.nr_hugepages", "takes memory the reservation does not have"},
+    {"sysctl.vm.min_free_kbytes", "keeps memory from the capture that needs all of it"},
     {"hugetlb_cma", "takes memory the reservation does not have"},
     {"cma", "takes memory the reservation does not have"},
     {"abm", "of the boot loader, names the image of the running kernel"},

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "builder/policy/dump_libraries.h"
+#include "builder/policy/lasting_target.h"
 #include "builder/policy/mounted_part.h"
 #include "builder/policy/storage_layer.h"
 #include "builder/policy/timeouts.h"
@@ -29,7 +30,8 @@ struct Place {
 Result<void> check_file_system(const Place& place) {
   const DumpMount& mount = place.mount;
   if (mount.fs_type == "autofs") {
-    return fail(ErrorKind::kTargetNotSupported,
+    // Of a disk that is late, mostly: not to know is no refusal, as below.
+    return fail(ErrorKind::kFailed,
                 "{} is below the automount {}, which mounts nothing now: open that directory, or "
                 "mount its file system, and try again",
                 place.path, mount.mount_point);
@@ -279,12 +281,11 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
                             const InitramfsConfig& additions, std::vector<std::string> sysctls,
                             const DumpPair& pair) {
   KD_CHECK(refuse_network(config));
+  KD_CHECK(check_lasting_target(machine));
   Requirements result;
   if (config.capture == "rootfs") {
     result.capture = kdinit::CaptureMode::kRootfs;
     KD_CHECK(add_root(machine, result));
-    result.notes.emplace_back(
-        "the memory model leaves out what the system in the real root takes, mostly 64M to 256M");
   } else {
     KD_CHECK(add_target(machine, result));
     if (const Result<void> root = add_root(machine, result); !root) {
