@@ -15,6 +15,9 @@ constexpr std::uint64_t kStep = 8 * kMiB;
 constexpr std::uint64_t kLeast = 96 * kMiB;
 constexpr std::uint64_t kLeastForTheRoot = 192 * kMiB;
 constexpr std::size_t kLongest = 200;
+// Firmware takes some of the memory; parse_crashkernel_mem() in kernel/crash_reserve.c rounds up
+// before it looks for the range.
+constexpr std::uint64_t kRamStep = 128 * kMiB;
 
 // memparse() of the kernel, for decimal numbers.
 std::optional<std::uint64_t> take_size(std::string_view& text) {
@@ -40,28 +43,38 @@ bool take(std::string_view& text, char c) {
 }
 
 // START-[END]:SIZE[,...]
-std::optional<std::uint64_t> of_ranges(std::string_view value, std::uint64_t ram) {
+std::optional<std::uint64_t> take_ranges(std::string_view& text, std::uint64_t ram) {
+  std::optional<std::uint64_t> found;
   do {
-    const std::optional<std::uint64_t> start = take_size(value);
-    if (!start || !take(value, '-')) return std::nullopt;
+    const std::optional<std::uint64_t> start = take_size(text);
+    if (!start || !take(text, '-')) return std::nullopt;
     std::uint64_t end = ~std::uint64_t{0};
-    if (!value.starts_with(':')) {
-      const std::optional<std::uint64_t> given = take_size(value);
+    if (!text.starts_with(':')) {
+      const std::optional<std::uint64_t> given = take_size(text);
       if (!given) return std::nullopt;
       end = *given;
     }
-    if (!take(value, ':')) return std::nullopt;
-    const std::optional<std::uint64_t> size = take_size(value);
+    if (!take(text, ':')) return std::nullopt;
+    const std::optional<std::uint64_t> size = take_size(text);
     if (!size) return std::nullopt;
-    if (ram >= *start && ram < end) return size;
-  } while (take(value, ','));
-  return 0;
+    if (!found && ram >= *start && ram < end) found = size;
+  } while (take(text, ','));
+  return found.value_or(0);
 }
 
-// What the snippet takes, and nothing that a shell or a command line could misread.
-bool is_safe(std::string_view value) {
-  return !value.empty() && value.size() <= kLongest &&
-         value.find_first_not_of("0123456789KMGkmg:,-") == std::string_view::npos;
+// One crashkernel= parameter, read to its end.
+std::optional<std::uint64_t> of_parameter(std::string_view value, std::uint64_t ram) {
+  std::string_view rest = value;
+  std::optional<std::uint64_t> size = take_size(rest);
+  if (!size) return std::nullopt;
+  if (rest.starts_with('-')) {
+    rest = value;
+    size = take_ranges(rest, ram);
+  } else if (rest == ",high" || rest == ",low" || rest == ",cma") {
+    return size;
+  }
+  if (take(rest, '@') && !take_size(rest)) return std::nullopt;
+  return rest.empty() ? size : std::nullopt;
 }
 
 }  // namespace
@@ -72,16 +85,25 @@ std::uint64_t recommended_reservation(const Need& need) {
 }
 
 std::optional<std::uint64_t> reserved_by(std::string_view value, std::uint64_t ram) {
-  std::string_view rest = value;
-  const std::optional<std::uint64_t> size = take_size(rest);
-  if (!size) return std::nullopt;
-  return rest.starts_with('-') ? of_ranges(value, ram) : size;
+  constexpr std::string_view kNext = " crashkernel=";
+  const std::uint64_t rounded = (ram + kRamStep - 1) / kRamStep * kRamStep;
+  std::uint64_t sum = 0;
+  for (;;) {
+    const std::size_t end = value.find(kNext);
+    const std::optional<std::uint64_t> size = of_parameter(value.substr(0, end), rounded);
+    if (!size) return std::nullopt;
+    sum += *size;
+    if (end == std::string_view::npos) return sum;
+    value.remove_prefix(end + kNext.size());
+  }
 }
 
+// What reserved_by() has read to its end holds nothing that a shell or a command line could
+// misread.
 std::string wanted_reservation(const FileReader& reader) {
   std::string kept = reader.read(kWantedReservation).value_or("");
   kept = kept.substr(0, kept.find('\n'));
-  return is_safe(kept) ? kept : "";
+  return kept.size() <= kLongest && reserved_by(kept, 0) ? kept : "";
 }
 
 Result<std::string> want_reservation(const Context& context, const Need& need, std::uint64_t ram) {

@@ -29,8 +29,9 @@ struct Need {
 std::uint64_t recommended_reservation(const Need& need);
 
 // The bytes that a value of crashkernel= reserves on a machine with `ram` bytes of memory:
-// SIZE[KMG][@OFFSET], or RANGE:SIZE,... with the first range that holds it, with or without
-// ",high", ",low" or ",cma" (Documentation/admin-guide/kdump/kdump.rst). Nothing when it is none.
+// SIZE[KMG][@OFFSET], SIZE,high|low|cma, or RANGE:SIZE,...[@OFFSET] with the first range that holds
+// it (Documentation/admin-guide/kdump/kdump.rst). Several, as in "1G,high crashkernel=256M,low",
+// are added. Nothing when it is none, or when anything stands behind it.
 std::optional<std::uint64_t> reserved_by(std::string_view value, std::uint64_t ram);
 
 // What the file has, empty without one or when it is not what the snippet takes.

@@ -27,9 +27,13 @@ TEST(ReservedBy, ReadsWhatTheKernelReads) {
   constexpr const char* kUbuntu = "2G-4G:320M,4G-32G:512M,32G-64G:1024M,64G-128G:2048M,128G-:4096M";
   EXPECT_EQ(reserved_by(kUbuntu, kGiB), 0U);
   EXPECT_EQ(reserved_by(kUbuntu, 4 * kGiB), 512 * kMiB);
+  EXPECT_EQ(reserved_by(kUbuntu, 2 * kGiB - 336 * 1024), 320 * kMiB) << "firmware took the rest";
+  EXPECT_EQ(reserved_by("1G,high crashkernel=256M,low", kGiB), kGiB + 256 * kMiB);
+  EXPECT_EQ(reserved_by("384M-2G:64M,2G-:128M@16M", 4 * kGiB), 128 * kMiB);
   EXPECT_EQ(reserved_by(kUbuntu, 1024 * kGiB), 4096 * kMiB);
   for (const char* text : {"", "auto", "-", "512M-", "512M-:", "512M-x:1M", "1M-2M", "99999999999G",
-                           "99999999999999999999999M"}) {
+                           "99999999999999999999999M", "512M,", "512M,hig", "512M quiet", "512M@",
+                           "384M-:128M,", "512M crashkernel="}) {
     EXPECT_FALSE(reserved_by(text, kGiB).has_value()) << text;
   }
 }
@@ -61,6 +65,13 @@ TEST_F(WantedReservation, IsNeverLowered) {
   EXPECT_EQ(want(71), "384M-:128M") << "of kdump-tools";
   EXPECT_EQ(want(139, true), "512M-:192M");
   EXPECT_EQ(want(71), "512M-:192M");
+}
+
+TEST_F(WantedReservation, OfAMachineThatHasLessThanItsModulesSayIsNotLowered) {
+  const std::string ubuntu = "2G-4G:320M,4G-32G:512M\n";
+  machine.root.write("var/lib/kdump/crashkernel", ubuntu);
+  EXPECT_TRUE(want_reservation(machine.context(), {71 * kMiB}, 2147085312).has_value());
+  EXPECT_EQ(machine.wanted(), ubuntu);
 }
 
 TEST_F(WantedReservation, NothingElseIsTakenFromItsFile) {
@@ -152,6 +163,12 @@ TEST_F(GrubSnippet, TakesWhatTheTargetNeeds) {
       << "without a newline";
 }
 
+TEST_F(GrubSnippet, TakesMemoryAbove4GiBWithItsSecondParameter) {
+  want("1G,high crashkernel=256M,low\n");
+  EXPECT_EQ(after("GRUB_CMDLINE_LINUX_DEFAULT=quiet"),
+            "<quiet crashkernel=1G,high crashkernel=256M,low>");
+}
+
 TEST_F(GrubSnippet, LeavesTheAdministratorsReservationAlone) {
   want("512M-:96M\n");
   for (const char* set :
@@ -169,6 +186,43 @@ TEST_F(GrubSnippet, ItsFileIsData) {
     EXPECT_EQ(after("GRUB_CMDLINE_LINUX_DEFAULT=quiet"), "<quiet crashkernel=512M-:192M>") << text;
   }
   EXPECT_FALSE(std::filesystem::exists("evaluated"));
+}
+
+// What dpkg runs before it replaces the snippet of kdump-tools.
+class Preinst : public testing::Test {
+ protected:
+  std::string kept_of(const std::string& snippet) {
+    std::ifstream file(std::string(KD_SOURCE_DIR) + "/debian/kdump-mkinitrd.preinst");
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    for (const std::string path : {"/var/lib/kdump", "/etc/default"}) {
+      for (std::size_t at = text.find(path); at != std::string::npos;
+           at = text.find(path, at + (root.path() + path).size())) {
+        text.replace(at, path.size(), root.path() + path);
+      }
+    }
+    root.write("preinst", text);
+    root.write("etc/default/grub.d/kdump-tools.cfg", snippet);
+    std::filesystem::remove(root.path("var/lib/kdump/crashkernel"));
+    SystemRunner runner;
+    const auto outcome = runner.run({"/bin/sh", root.path("preinst"), "install"});
+    EXPECT_TRUE(outcome && outcome->status == 0) << (outcome ? outcome->output : "");
+    return root.read("var/lib/kdump/crashkernel");
+  }
+  TemporaryDirectory root;
+};
+
+TEST_F(Preinst, KeepsTheWholeReservationOfKdumpTools) {
+  const std::string set = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT ";
+  EXPECT_EQ(kept_of(set + "crashkernel=384M-:128M\"\n"), "384M-:128M\n");
+  EXPECT_EQ(kept_of(set + "crashkernel=512M,high\"\n"), "512M,high\n");
+  EXPECT_EQ(kept_of("# old\n" + set + "crashkernel=1G,high crashkernel=256M,low quiet\"\n"),
+            "1G,high crashkernel=256M,low\n");
+}
+
+TEST_F(Preinst, KeepsNothingElse) {
+  EXPECT_EQ(kept_of("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"), "");
+  EXPECT_EQ(kept_of("GRUB_CMDLINE_LINUX_DEFAULT=\"crashkernel=$(size)\"\n"), "");
+  EXPECT_EQ(kept_of("# crashkernel=512M\n"), "");
 }
 
 TEST_F(GrubSnippet, DoesNothingOnceThePackageIsRemoved) {
