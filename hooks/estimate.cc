@@ -71,7 +71,8 @@ Result<Estimate> of_this_machine(const Context& context, const KdumpState& state
   if (!has_image(context.reader, state.running) || is_direct_image(context.reader, state.running)) {
     return before_it_is_made(whole.error().message);
   }
-  KD_TRY(const std::string weighed, root_image_report(context, state.running));
+  KD_TRY(const std::string weighed,
+         root_image_report(context, image_path(state.running), state.running));
   return estimate_of(weighed, weighed, true);
 }
 
@@ -100,13 +101,18 @@ Result<std::string> estimate(const Context& context, bool write) {
   return std::move(estimate.text);
 }
 
+Result<Need> need_of_file(const Context& context, const std::string& image,
+                          std::string_view version) {
+  KD_TRY(const std::string report, root_image_report(context, image, version));
+  KD_TRY(const Estimate estimate, estimate_of(report, report, true));
+  return estimate.need;
+}
+
 Result<Need> need_of_image(const Context& context, const KdumpConfig& config,
                            std::string_view version) {
   const std::string manifest = manifest_path(version);
   if (!context.reader.exists(manifest)) {
-    KD_TRY(const std::string report, root_image_report(context, version));
-    KD_TRY(const Estimate estimate, estimate_of(report, report, true));
-    return estimate.need;
+    return need_of_file(context, image_path(version), version);
   }
   KD_TRY(const std::string text, context.reader.read(manifest));
   const json parsed = json::parse(text, nullptr, false);

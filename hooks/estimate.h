@@ -30,6 +30,10 @@ Result<std::string> estimate(const Context& context, bool write);
 Result<Need> need_of_image(const Context& context, const KdumpConfig& config,
                            std::string_view version);
 
+// Of any image, by its path; `version` is that of its kernel, empty where nobody knows.
+Result<Need> need_of_file(const Context& context, const std::string& image,
+                          std::string_view version);
+
 // Keeps what the image of `version` needs for the next update-grub, and says when the reservation
 // of this boot is too small for it.
 void note_need(const Context& context, const KdumpConfig& config, std::string_view version,

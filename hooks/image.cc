@@ -133,8 +133,12 @@ Result<std::string> dry_report(const Context& context, std::string_view version,
   return fail(kind_of(outcome.status), "{}", message_of(outcome));
 }
 
-Result<std::string> root_image_report(const Context& context, std::string_view version) {
-  KD_TRY(const std::string image, context.reader.host_path(image_path(version)));
+Result<std::string> root_image_report(const Context& context, const std::string& path,
+                                      std::string_view version) {
+  if (version.empty()) {
+    return fail(ErrorKind::kFailed, "{} is of a kernel whose version nobody knows", path);
+  }
+  KD_TRY(const std::string image, context.reader.host_path(path));
   KD_TRY(ProgramOutcome outcome,
          run_builder(context, {"--dry-run", "--json", "--root-image", image}, version));
   if (outcome.status == 0) return std::move(outcome.output);

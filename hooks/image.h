@@ -27,9 +27,10 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
 Result<std::string> dry_report(const Context& context, std::string_view version,
                                std::string_view variant);
 
-// The report of kdump-mkinitrd, as JSON, on the memory that a capture takes with the image on disk,
-// which boots the real root.
-Result<std::string> root_image_report(const Context& context, std::string_view version);
+// The report of kdump-mkinitrd, as JSON, on the memory that a capture of kernel `version` takes
+// with the image at `path`, which boots the real root.
+Result<std::string> root_image_report(const Context& context, const std::string& path,
+                                      std::string_view version);
 
 struct Freshness {
   enum class State { kFresh, kStale, kUnknown };

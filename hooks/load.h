@@ -33,6 +33,7 @@ struct LoadPlan {
   std::string kernel, initrd;            // as kexec opens them
   std::string kernel_file, initrd_file;  // where they lead
   bool direct = true;                    // the image saves the dump itself
+  std::string locked;                    // device_with_passphrase() when it does not
   CaptureCommandLine command_line;
   std::vector<std::vector<std::string>> commands;  // to be tried one after the other
 };

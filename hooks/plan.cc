@@ -3,6 +3,7 @@
 
 #include "builder/facts/bzimage.h"
 #include "builder/facts/gather.h"
+#include "hooks/encrypted_root.h"
 #include "hooks/image.h"
 #include "hooks/kexec_command.h"
 #include "hooks/load.h"
@@ -158,6 +159,7 @@ Result<LoadPlan> plan_load(const Context& context, const KdumpState& state, Plan
   // Nothing is known of a machine that cannot be read.
   const MachineFacts machine =
       gather_machine(context.reader, config.core_dir).value_or(MachineFacts{});
+  if (!plan.direct) plan.locked = device_with_passphrase(machine, context.reader);
   CommandLineInputs inputs = command_line_inputs(machine, config, plan.version);
   inputs.running = state.command_line;
   inputs.rootfs = !plan.direct;

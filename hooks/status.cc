@@ -114,6 +114,13 @@ void put_network(const KdumpConfig& config, std::string& out) {
   }
 }
 
+std::string passphrase_problem(std::string_view device) {
+  return fmt::format(
+      "the image boots the real root, which waits for the passphrase of the encrypted {} unless "
+      "something else opens it; set KDUMP_COREDIR to a directory on a disk that is not encrypted",
+      device);
+}
+
 // The last dump may be damaged while everything is ready for the next one.
 std::string last_dump_text(const StatusFacts& facts) {
   if (!facts.last_dump) return {};
@@ -127,6 +134,14 @@ void put_rows(std::string_view title, const std::vector<CommandLineRow>& rows, s
   for (const CommandLineRow& row : rows) {
     out += fmt::format("  {:<39} {}\n", row.parameter, row.reason);
   }
+}
+
+// An image that kdump-mkinitrd has not made.
+void weigh(const Context& context, const std::string& image, std::string_view version,
+           StatusFacts& facts) {
+  const Result<Need> need = need_of_file(context, image, version);
+  if (need) facts.needed = need->bytes;
+  if (!need) facts.cannot_weigh = need.error().message;
 }
 
 }  // namespace
@@ -153,8 +168,12 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   facts.memory_source = memory_source(context.reader, config, version);
   facts.image_newer_than_load = facts.state.loaded && newer(context.reader, image, kLoadedMark);
   const std::string usual = image_path(version);
+  facts.wanted = wanted_reservation(context.reader);
   // With KDUMP_INITRD set nobody but the administrator knows what it is made of.
-  if (image != usual && image != context.reader.resolve(usual).value_or("")) return facts;
+  if (image != usual && image != context.reader.resolve(usual).value_or("")) {
+    weigh(context, image, version, facts);
+    return facts;
+  }
   if (has_image(context.reader, version)) {
     const Result<Need> need = need_of_image(context, config, version);
     if (need) facts.needed = need->bytes;
@@ -162,7 +181,6 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
       facts.cannot_weigh = need.error().message;
     }
   }
-  facts.wanted = wanted_reservation(context.reader);
   facts.image = check_image(context, version);
   if (purpose == PlanFor::kTest && facts.image.state != Freshness::State::kFresh) {
     facts.build = try_build(context, version);
@@ -201,6 +219,9 @@ Assessment assess(const StatusFacts& facts) {
   if (!fits(facts)) result.reasons.push_back(too_small(facts));
   if (!facts.cannot_weigh.empty()) {
     result.reasons.push_back("cannot tell whether the image fits: " + facts.cannot_weigh);
+  }
+  if (facts.plan && !facts.plan->locked.empty()) {
+    result.reasons.push_back(passphrase_problem(facts.plan->locked));
   }
   for (std::string& problem : dump_problems(facts.dump)) {
     result.reasons.push_back(std::move(problem));

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hooks/encrypted_root.h"
 #include "tests/hooks/fake_machine.h"
 
 namespace kd {
@@ -305,8 +306,57 @@ TEST_F(Status, TestOfADisabledMachineFails) {
   EXPECT_FALSE(would_load(facts(PlanFor::kTest)));
 }
 
+TEST_F(Status, ConfiguredInitrdIsWeighedAsAnyOther) {
+  machine.root.write("boot/my.img", "image");
+  machine.configure("KDUMP_INITRD=/boot/my.img\n");
+  make_ready();
+  EXPECT_EQ(assess(facts()).code, 2);
+  EXPECT_THAT(assess(facts()).reasons,
+              ElementsAre(HasSubstr("cannot tell whether the image fits")));
+  machine.root_needs = std::uint64_t{300} << 20;
+  EXPECT_EQ(assess(facts()).code, 2);
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(HasSubstr("needs crashkernel=300M")));
+  EXPECT_EQ(machine.runner.calls.back().at(4), machine.root.path("boot/my.img"));
+}
+
+// A passphrase that nobody types ends no capture.
+TEST_F(Status, RootThatIsOpenedByHandIsAReason) {
+  machine.build_status = 3;
+  machine.root_needs = std::uint64_t{100} << 20;
+  machine.root.write("etc/initramfs-tools/initramfs.conf", "MODULES=dep\n");
+  machine.runner.programs["mkinitramfs"] = [this](const std::vector<std::string>& argv) {
+    const auto output = std::ranges::find(argv, "-o");
+    std::ofstream(*(output + 1)) << "image";
+    return ProgramOutcome{0, ""};
+  };
+  machine.root.write("proc/self/mountinfo", "26 1 253:0 / / rw - ext4 /dev/mapper/root rw\n");
+  machine.root.write("sys/devices/virtual/block/dm-0/dm/uuid", "CRYPT-LUKS2-0123-root\n");
+  machine.root.write("sys/devices/virtual/block/dm-0/dev", "253:0\n");
+  for (const char* link : {"sys/dev/block/253:0", "sys/class/block/dm-0"}) {
+    std::filesystem::create_directories(
+        std::filesystem::path(machine.root.path(link)).parent_path());
+    std::filesystem::create_symlink("../../devices/virtual/block/dm-0", machine.root.path(link));
+  }
+  make_ready();
+  EXPECT_EQ(assess(facts()).code, 2);
+  EXPECT_THAT(assess(facts()).reasons, ElementsAre(HasSubstr("passphrase of the encrypted dm-0")));
+  machine.root.write("etc/crypttab", "root UUID=0123 /etc/keys/root.key luks\n");
+  EXPECT_EQ(assess(facts()).code, 0);
+}
+
+TEST(Crypttab, TellsWhoOpensAVolume) {
+  EXPECT_TRUE(asks_for_passphrase(""));
+  EXPECT_TRUE(asks_for_passphrase("# comment\n\nroot UUID=1 none luks,discard\n"));
+  EXPECT_TRUE(asks_for_passphrase("a UUID=1 /key luks\nb UUID=2 -\n"));
+  EXPECT_TRUE(asks_for_passphrase("b UUID=2\n"));
+  EXPECT_FALSE(asks_for_passphrase("root UUID=1 /etc/key luks\n"));
+  EXPECT_FALSE(asks_for_passphrase("root UUID=1 none luks,tpm2-device=auto\n"));
+  EXPECT_FALSE(asks_for_passphrase("root UUID=1 none luks,keyscript=decrypt_keyctl\n"));
+}
+
 TEST_F(Status, ConfiguredInitrdIsNotCalledStale) {
   machine.root.write("boot/my.img", "image");
+  machine.root_needs = std::uint64_t{100} << 20;
   machine.configure("KDUMP_INITRD=/boot/my.img\n");
   make_ready();
   machine.check_status = 10;
