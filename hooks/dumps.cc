@@ -37,9 +37,15 @@ void read_record(const FileReader& reader, Dump& dump) {
   dump.reason = text("reason");
 }
 
-// dump.STAMP, perhaps packed, vmcore.STAMP, or dump-incomplete.
-bool is_dump_name(std::string_view name) {
-  return name.starts_with("dump.") || name.starts_with("dump-") || name.starts_with("vmcore.");
+// The best file of a run: dump.STAMP, perhaps packed, else vmcore.STAMP, which is there because
+// makedumpfile failed, else dump-incomplete.
+std::string dump_among(const std::vector<std::string>& names) {
+  for (const std::string_view prefix : {"dump.", "vmcore.", "dump-"}) {
+    const auto found = std::ranges::find_if(
+        names, [&](const std::string& name) { return name.starts_with(prefix); });
+    if (found != names.end()) return *found;
+  }
+  return {};
 }
 
 Result<std::string> find_program(const Context& context) {
@@ -86,10 +92,10 @@ std::vector<Dump> list_dumps(const FileReader& reader, const KdumpConfig& config
   std::vector<Dump> dumps;
   for (auto stamp = stamps.rbegin(); stamp != stamps.rend() && dumps.size() < kMostDumps; ++stamp) {
     const std::string directory = fmt::format("{}/{}", config.core_dir, *stamp);
-    const auto names = reader.list(directory).value_or(std::vector<std::string>{});
-    const auto name = std::ranges::find_if(names, is_dump_name);
-    if (name == names.end()) continue;
-    dumps.push_back({.path = fmt::format("{}/{}", directory, *name)});
+    const std::string name =
+        dump_among(reader.list(directory).value_or(std::vector<std::string>{}));
+    if (name.empty()) continue;
+    dumps.push_back({.path = fmt::format("{}/{}", directory, name)});
     read_record(reader, dumps.back());
   }
   return dumps;

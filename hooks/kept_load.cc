@@ -34,7 +34,7 @@ Result<void> keep_words(const std::vector<std::string>& words, const fs::path& p
 }  // namespace
 
 Result<void> keep_load(const Context& context, const LoadPlan& plan,
-                       const std::vector<std::string>& command) {
+                       const std::vector<std::string>& command, std::string_view running) {
   KD_TRY(const std::string data, context.reader.host_path(kDataDir));
   const fs::path kept = fs::path(data) / "loaded", made = fs::path(data) / "loaded.new";
   std::error_code error;
@@ -53,6 +53,7 @@ Result<void> keep_load(const Context& context, const LoadPlan& plan,
       }
     }
   }
+  words.insert(words.begin(), std::string(running));
   KD_CHECK(keep_words(words, made / "command"));
   fs::remove_all(kept, error);
   fs::rename(made, kept, error);
@@ -60,13 +61,16 @@ Result<void> keep_load(const Context& context, const LoadPlan& plan,
   return {};
 }
 
-Result<std::vector<std::string>> kept_command(const FileReader& reader) {
+Result<std::vector<std::string>> kept_command(const FileReader& reader, std::string_view running) {
   KD_TRY(const std::string text, reader.read(fmt::format("{}/command", kKept)));
   std::vector<std::string> words;
   for (std::size_t at = 0, end; (end = text.find('\0', at)) != std::string::npos; at = end + 1) {
     words.push_back(text.substr(at, end - at));
   }
-  if (words.empty()) return fail(ErrorKind::kFailed, "{}/command is empty", kKept);
+  if (words.size() < 2 || words.front() != running) {
+    return fail(ErrorKind::kFailed, "{} is not of a load under {}", kKept, running);
+  }
+  words.erase(words.begin());
   return words;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hooks/context.h"
@@ -12,12 +13,14 @@
 
 namespace kd {
 
-// `command` loaded `plan`. Links where the file system allows it, else copies.
+// `command` loaded `plan` under the kernel `running`. Links where the file system allows it, else
+// copies.
 Result<void> keep_load(const Context& context, const LoadPlan& plan,
-                       const std::vector<std::string>& command);
+                       const std::vector<std::string>& command, std::string_view running);
 
-// The command that loads what was kept.
-Result<std::vector<std::string>> kept_command(const FileReader& reader);
+// The command that loads what was kept under the same kernel, in this boot or an earlier one: what
+// the image leaves out of a dump was chosen for that kernel.
+Result<std::vector<std::string>> kept_command(const FileReader& reader, std::string_view running);
 
 // After an unload there is nothing to come back to.
 void forget_load(const Context& context);

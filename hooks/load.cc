@@ -136,14 +136,15 @@ Result<void> prepare_image(const Context& context, const KdumpState& state) {
 // What is loaded after a load that failed. The kernel frees the crash kernel before it looks at the
 // new one, which goes to the same memory (kexec_file_load in kernel/kexec_file.c, do_kexec_load()
 // in kernel/kexec.c), so one bad image would leave the machine without any.
-std::string load_kept_again(const Context& context) {
+// At boot nothing is loaded yet, and an image that loaded before is better than none.
+std::string load_kept_again(const Context& context, const KdumpState& state) {
   if (crash_kernel_loaded(context.reader)) return "\n  what was loaded before is still loaded";
-  const Result<std::vector<std::string>> command = kept_command(context.reader);
+  const Result<std::vector<std::string>> command = kept_command(context.reader, state.running);
+  if (!command && !state.loaded) return {};
   const Result<std::vector<std::string>> again =
       command ? run_until(context, {*command}, true) : tl::unexpected(command.error());
   if (again) return "\n  the kernel and image of the load before are loaded again";
-  return "\n  no kdump kernel is loaded any more, what was loaded before could not be loaded "
-         "again: " +
+  return "\n  no kdump kernel is loaded, and what was loaded before could not be loaded again: " +
          again.error().message;
 }
 
@@ -170,14 +171,14 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
                     ? ""
                     : fmt::format("\n  {} is on: kernel {} must be signed by a trusted key",
                                   state.file_load_only, plan.kernel_file),
-                state.loaded ? load_kept_again(context) : "");
+                load_kept_again(context, state));
   }
   context.say("loaded kdump kernel");
   for (const std::string& problem :
        dump_problems(check_dump(context, state.config, state.running, plan.version, plan.direct))) {
     context.say("WARNING: " + problem);
   }
-  if (const Result<void> kept = keep_load(context, plan, *command); !kept) {
+  if (const Result<void> kept = keep_load(context, plan, *command, state.running); !kept) {
     context.say(kept.error().message + ", a reload that fails cannot come back to this image");
   }
   const std::string text = describe_command(*command) + "\n";

@@ -161,7 +161,11 @@ Result<void> copy_vmcore(const ProgramRunner& runner, const SavePlaces& places,
     report.target_stalled = result.stalled;
     kdinit::Text<160> why;
     result.describe(why);
-    return fail(ErrorKind::kFailed, "{}: cat {}", incomplete, why.view());
+    // What makedumpfile has written can be opened, and is less than the whole memory.
+    const bool have_better = report.incomplete_bytes > 0;
+    if (have_better && !result.stalled) ::unlink(incomplete.c_str());
+    return fail(ErrorKind::kFailed, "{}: cat {}{}", incomplete, why.view(),
+                have_better ? "" : ", left as it is");
   }
   const std::string name = fmt::format("vmcore.{}", report.stamp.view());
   if (const int failed = kdinit::publish_file(directory, "vmcore-incomplete", name)) {
@@ -206,8 +210,8 @@ Result<void> dump_or_raw(const Context& context, const KdumpConfig& config,
   if (kdinit::is_saved(report.result)) return {};
   const std::string why =
       fmt::format("{}: {}", report.failed_step(), report.failures[0].error.view());
-  // Nothing more is written to a disk that stalls.
-  if (!report.stamp.view().empty() && !report.target_stalled) {
+  // Nothing more is written to a disk that stalls, and nothing larger to one that is full.
+  if (!report.stamp.view().empty() && !report.target_stalled && !report.target_full) {
     const Result<void> copied = save_raw(context, config, places, base, system, report);
     if (copied) return {};
     context.say(copied.error().message);
@@ -219,11 +223,24 @@ Result<void> dump_or_raw(const Context& context, const KdumpConfig& config,
   return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", base, why);
 }
 
-void sync_disks(const SavePlaces& places) {
-  kdinit::Guard guard;
-  if (places.restart_when_stuck) guard.start(places.stall_timeout);
-  ::sync();
-  guard.stop();
+// Against a sync to a dead disk, and a reboot that waits for a driver (end_machine()).
+void start_guard(const SavePlaces& places, kdinit::Guard& guard) {
+  if (places.restart_when_stuck) guard.start(places.stall_timeout, places.guard);
+}
+
+bool restarts(const std::vector<std::string>& command) {
+  const std::string_view program = command.front();
+  return program.substr(program.rfind('/') + 1) == "reboot";
+}
+
+// MAKEDUMP_ARGS with a mistake in it is no reason to save nothing.
+Result<DumpArguments> usable_arguments(const Context& context, const KdumpConfig& config,
+                                       const std::string& vmcore) {
+  Result<DumpArguments> arguments = arguments_for_vmcore(context.reader, config, vmcore);
+  if (arguments) return arguments;
+  const KdumpConfig defaults;
+  context.say(fmt::format("{}; taking {}", arguments.error().message, defaults.makedump_args));
+  return arguments_for_vmcore(context.reader, defaults, vmcore);
 }
 
 }  // namespace
@@ -233,8 +250,7 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
     // It cannot be loaded like that any more, but a dump in the wrong place is better than none.
     context.say(network.error().message);
   }
-  KD_TRY(const DumpArguments arguments,
-         arguments_for_vmcore(context.reader, config, places.vmcore));
+  KD_TRY(const DumpArguments arguments, usable_arguments(context, config, places.vmcore));
   if (!arguments.note.empty()) context.say(arguments.note);
   const Compressor* compressor = usable_compressor(context, config);
 
@@ -291,13 +307,17 @@ int reboot_now() {
 
 bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
                     const SavePlaces& places, const std::function<int()>& reboot) {
-  sync_disks(places);
+  kdinit::Guard guard;
+  start_guard(places, guard);
+  ::sync();
   if (!saved) {
     std::vector<std::string> words =
         split_words(config.fail_command).value_or(std::vector<std::string>{});
     if (words.empty()) words = {"reboot", "-f"};
     if (!words[0].starts_with('/')) words[0] = context.runner.find(words[0]).value_or(words[0]);
     context.say("KDUMP_FAIL_CMD: " + describe_command(words));
+    // Any other command may take its time, and decide that the machine stays as it is.
+    if (!restarts(words)) guard.stop();
     const Result<ProgramOutcome> outcome = context.runner.run_attached(words);
     // The command decides, but one that failed decided nothing: the machine must not stay down.
     if (outcome && outcome->status == 0) return true;
@@ -305,7 +325,9 @@ bool finish_capture(const Context& context, const KdumpConfig& config, bool save
                         : outcome.error().message);
   }
   context.say("rebooting");
-  sync_disks(places);
+  guard.stop();
+  start_guard(places, guard);
+  ::sync();
   context.say(std::string("reboot: ") + std::generic_category().message(reboot()));
   return false;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "builder/facts/kdump_config.h"
+#include "builder/init/guard.h"
 #include "hooks/context.h"
 
 namespace kd {
@@ -21,6 +22,7 @@ struct SavePlaces {
   // Restarts the machine when a call into the kernel, as sync on a dead disk, takes that long. For
   // a capture kernel only.
   bool restart_when_stuck = false;
+  kdinit::GuardPlaces guard = {};
 };
 
 // By KDUMP_STALL_TIMEOUT or the size of `vmcore`, which is that of the crashed kernel's memory.
@@ -37,6 +39,7 @@ int reboot_now();
 
 // After savecore in a capture kernel: reboots, or runs KDUMP_FAIL_CMD, which may decide otherwise.
 // Returns whether that command succeeded; else it reboots, and a reboot that works never returns.
+// One that hangs in a driver is ended by a guard, which outlives this function.
 bool finish_capture(const Context& context, const KdumpConfig& config, bool saved,
                     const SavePlaces& places, const std::function<int()>& reboot = reboot_now);
 

@@ -318,6 +318,7 @@ Capture::Attempt Capture::give_up_dump(const ChildResult& result) {
   report_.target_stalled = result.stalled;
   const bool full =
       !result.stalled && system_.is_full(Path(directory(), "/", kIncompleteDump).c_str());
+  report_.target_full = full;
   Text<160> why;
   result.describe(why);
   if (full)

@@ -51,6 +51,7 @@ struct Report {
   // Nor this. A disk that took nothing for the stall timeout: nothing more is written to it, since
   // no write to it may ever come back.
   bool target_stalled = false;
+  bool target_full = false;    // nor this: makedumpfile could not write on, for want of space
   std::string_view dump_note;  // InitConfig::dump_note
   Text<32> stamp;              // name of the run directory
   Text<64> dump_file;          // in the run directory; empty when there is none

@@ -54,6 +54,13 @@ TEST_F(Dumps, TheNewestComesFirstAndOnlyDumpsCount) {
   EXPECT_EQ(dumps[0].result, "");
 }
 
+TEST_F(Dumps, ACopyOfAllMemoryIsBetterThanTheBeginningOfADump) {
+  machine.root.write("var/crash/202601010000/dump-incomplete", "a part");
+  EXPECT_EQ(list().at(0).path, "/var/crash/202601010000/dump-incomplete");
+  add_dump("202601010000", "vmcore.");
+  EXPECT_EQ(list().at(0).path, "/var/crash/202601010000/vmcore.202601010000");
+}
+
 TEST_F(Dumps, EachIsVerifiedOnce) {
   add_dump("202601010000");
   add_dump("202602010000");

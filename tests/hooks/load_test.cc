@@ -321,7 +321,28 @@ TEST_F(FailedReload, SaysWhenNothingIsLoadedAnyMore) {
   const Result<void> result = reload(context());
   ASSERT_FALSE(result.has_value());
   EXPECT_FALSE(machine.state().loaded);
-  EXPECT_THAT(result.error().message, HasSubstr("no kdump kernel is loaded any more"));
+  EXPECT_THAT(result.error().message, HasSubstr("no kdump kernel is loaded, and"));
+}
+
+TEST_F(FailedReload, AtBootTheLoadOfTheBootBeforeIsBetterThanNone) {
+  machine.set_loaded(false);
+  machine.loaded_image.clear();
+  const Result<void> result = load(context());
+  ASSERT_FALSE(result.has_value()) << "the image on disk is still bad";
+  EXPECT_TRUE(machine.state().loaded);
+  EXPECT_EQ(machine.loaded_image, good_);
+  EXPECT_THAT(result.error().message, HasSubstr("image of the load before are loaded again"));
+}
+
+// Its dump level and its modules are of another kernel.
+TEST_F(FailedReload, UnderAnotherKernelWhatWasKeptIsNotUsed) {
+  machine.set_loaded(false);
+  machine.root.write("proc/sys/kernel/osrelease", "7.3.4-amd64\n");
+  machine.install_kernel("7.3.4-amd64");
+  const Result<void> result = load(context());
+  ASSERT_FALSE(result.has_value());
+  EXPECT_FALSE(machine.state().loaded);
+  EXPECT_THAT(result.error().message, testing::Not(HasSubstr("the load before")));
 }
 
 TEST_F(FailedReload, KernelThatWasReplacedIsTheKeptOneToo) {

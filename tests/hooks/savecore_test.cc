@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/savecore.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 
 #include "hooks/propagate.h"
@@ -51,6 +55,14 @@ class Savecore : public testing::Test {
     }
     return files;
   }
+  // Returns the limit from before.
+  static rlimit file_size_limit(rlim_t bytes) {
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit now{.rlim_cur = bytes, .rlim_max = before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+    return before;
+  }
   FakeMachine machine;
   KdumpConfig config;
   SavePlaces places;
@@ -69,6 +81,13 @@ TEST_F(Savecore, ArgumentsAreWordsAndNeverFlattened) {
   config.makedump_args = "-F -l -d 17 '-x a b'";
   ASSERT_TRUE(save().has_value());
   EXPECT_THAT(files().at("dump.STAMP"), HasSubstr("dump -l -d 17 -x a b "));
+}
+
+TEST_F(Savecore, ArgumentsThatAreNoWordsAreNoReasonToSaveNothing) {
+  config.makedump_args = "-c -d 31 --message-level '7";
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -c -d 31 "));
+  EXPECT_THAT(machine.said, HasSubstr("add the closing quote; taking -c -d 31"));
 }
 
 // What counts is the kernel that crashed, whichever one saves its memory.
@@ -161,6 +180,23 @@ TEST_F(Savecore, RawCopyIsASavedCrashAndEndsInRetention) {
   EXPECT_THAT(report, HasSubstr("\"dump_file\": \"vmcore."));
   EXPECT_THAT(report, HasSubstr("makedumpfile ended with exit code 1")) << "the reason is kept";
   EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202001010000")));
+}
+
+// A raw copy would only fill it again.
+TEST_F(Savecore, NothingLargerIsWrittenToATargetThatTakesNoMore) {
+  places.stall_timeout = 600;
+  const rlimit before = file_size_limit(1 << 20);
+  std::signal(SIGXFSZ, SIG_IGN);
+  install("makedumpfile",
+          "for last; do :; done\n"
+          "case $* in --dump-dmesg*) : >\"$last\"; exit ;; esac\n"
+          "head -c 1048576 /dev/zero >\"$last\"; exit 1");
+  const Result<void> saved = save();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ASSERT_FALSE(saved.has_value());
+  EXPECT_THAT(files(), Contains(Key("dump-incomplete")));
+  EXPECT_THAT(files(), Not(Contains(Key(StartsWith("vmcore")))));
+  EXPECT_THAT(machine.said, testing::Not(HasSubstr("copying")));
 }
 
 TEST_F(Savecore, FailedRawCopyIsInTheReportAsWell) {
@@ -266,6 +302,21 @@ TEST_F(FinishCapture, FailureCommandThatIsMissingEndsInAReboot) {
   config.fail_command = "/nowhere/page";
   EXPECT_FALSE(finish(false));
   EXPECT_EQ(reboots, 1);
+}
+
+// device_shutdown() of the kernel waits for a driver that hangs in its probe.
+TEST_F(FinishCapture, RebootThatHangsIsEndedByTheGuard) {
+  machine.root.write("sysrq", "");
+  machine.root.write("log", "");
+  const std::string sysrq = machine.root.path("sysrq"), log = machine.root.path("log");
+  SavePlaces places{.stall_timeout = 1, .restart_when_stuck = true};
+  places.guard = {.sysrq = sysrq.c_str(), .log = log.c_str(), .restart = [] { ::_exit(0); }};
+  const auto hang = [&] {
+    for (int i = 0; i < 6000 && machine.root.read("sysrq").empty(); ++i) ::usleep(10'000);
+    return EPERM;
+  };
+  finish_capture(machine.context(), config, true, places, hang);
+  EXPECT_EQ(machine.root.read("sysrq"), "b");
 }
 
 TEST_F(FinishCapture, SavedDumpEndsInAReboot) {
