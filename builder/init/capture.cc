@@ -193,7 +193,7 @@ bool Capture::unpack_programs() {
 
 bool Capture::find_target() {
   Text<200> error;
-  return find_devices(config_.target, config_.target_timeout, step_, system_, candidates_, error) ||
+  return find_devices(config_.target, config_, step_, system_, candidates_, error) ||
          fail(error.view());
 }
 

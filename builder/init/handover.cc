@@ -76,7 +76,7 @@ bool HandOver::mount_root() {
   const bool writable = asks_for_writable_root(
       read_file(Path(places_.command_line).c_str(), command_line, sizeof command_line));
   const MountUse use = writable ? MountUse::kWritableRoot : MountUse::kRoot;
-  return (find_devices(config_.root, config_.target_timeout, kStep, system_, devices, error) &&
+  return (find_devices(config_.root, config_, kStep, system_, devices, error) &&
           mount_first(config_.root, devices, places_.mount_point, use, kStep, "root", system_,
                       error)) ||
          fail(error.view());

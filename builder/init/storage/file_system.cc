@@ -7,16 +7,25 @@
 
 namespace kdinit {
 
-bool find_devices(const FileSystem& wanted, std::uint32_t timeout, std::string_view step,
+bool find_devices(const FileSystem& wanted, const InitConfig& config, std::string_view step,
                   Storage& storage, Candidates& found, TextBuffer& error) {
   say(storage, step, "waiting for ", wanted.type, ' ', wanted.uuid);
-  if (storage.wait_for_target({.type = wanted.type, .uuid = wanted.uuid, .timeout = timeout},
-                              found)) {
-    return true;
-  }
+  const TargetQuery query{.type = wanted.type,
+                          .uuid = wanted.uuid,
+                          .layers = {config.layers.begin(), config.layers.end()},
+                          .timeout = config.target_timeout};
+  const bool ok = storage.wait_for_target(query, found);
+  if (!found.made.view().empty()) say(storage, step, "made ", found.made.view());
+  if (ok) return true;
   say(storage, step,
       "block devices seen: ", found.seen.view().empty() ? "none" : found.seen.view());
-  error.put("no device with ", wanted.type, ' ', wanted.uuid, " after ", timeout, " s");
+  // What is missing on the way to it says more, and both would not fit into the report.
+  if (found.problems.view().empty()) {
+    error.put("no device with ", wanted.type, ' ', wanted.uuid);
+  } else {
+    error.put(found.problems.view());
+  }
+  error.put(" after ", config.target_timeout, " s");
   return false;
 }
 

@@ -13,7 +13,7 @@
 namespace kdinit {
 
 // Both say their progress as `step`, and return false with the reason in `error`.
-bool find_devices(const FileSystem& wanted, std::uint32_t timeout, std::string_view step,
+bool find_devices(const FileSystem& wanted, const InitConfig& config, std::string_view step,
                   Storage& storage, Candidates& found, TextBuffer& error);
 // Mounts the first device that can be mounted; `role` is what it is then called.
 bool mount_first(const FileSystem& wanted, const Candidates& devices, std::string_view directory,

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
+#include "builder/init/init_config.h"
 #include "builder/init/speaker.h"
+#include "builder/init/storage/device_mapper.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
@@ -14,7 +17,8 @@ namespace kdinit {
 struct TargetQuery {
   std::string_view type;
   std::string_view uuid;
-  std::uint32_t timeout = 0;  // seconds
+  std::span<const Layer> layers;  // what lies between the disks and it, or the root
+  std::uint32_t timeout = 0;      // seconds
 };
 
 struct Candidate {
@@ -25,7 +29,9 @@ struct Candidate {
 struct Candidates {
   Candidate items[8];
   std::size_t count = 0;
-  Text<512> seen;  // every device looked at: "vda -, vda1 ext4 0123..., sda (No medium found)"
+  Text<512> seen;      // every device looked at: "vda -, vda1 ext4 0123..., sda (No medium found)"
+  Text<512> made;      // of layers, in all scans: "vg0-root of 2 segments"
+  Text<512> problems;  // of layers, in the last scan
 };
 
 // Where block devices are listed and opened; tests give their own directories.
@@ -34,13 +40,17 @@ struct DeviceDirectories {
   std::string_view dev = "/dev";
 };
 
-// Looks once at every block device that has a size and no holder (a member of an md or dm device
-// shows the file system too, and must not be mounted). Devices without partitions come first.
-// True when all members of the file system are there. ticker.tick() is called before each device.
-bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, Candidates& found,
-                  Ticker& ticker);
+// Looks at every block device that has a size and no holder (a member of an md or dm device shows
+// the file system too, and must not be mounted) and is no container of something else; makes the
+// layers that are complete, and looks again as long as there is a new device. Devices without
+// partitions come first. True when all members of the file system are there. ticker.tick() is
+// called before each device. `whole_groups`: see Volumes::make().
+bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool whole_groups,
+                  DeviceMapper& mapper, Candidates& found, Ticker& ticker);
 
-// Scans, and again at each uevent of a block device, until found or the time is over.
-bool wait_for_target(const TargetQuery& query, Candidates& found, Ticker& ticker);
+// Scans, and again at each uevent of a block device, until found or the time is over. In the second
+// half of the time a layer needs no more than the disks it lies on.
+bool wait_for_target(const TargetQuery& query, DeviceMapper& mapper, Candidates& found,
+                     Ticker& ticker);
 
 }  // namespace kdinit

@@ -3,10 +3,13 @@
 
 #include <gmock/gmock.h>
 
+#include <cstring>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "tests/base/temporary_directory.h"
+#include "tests/init/storage/memory_device.h"
 
 namespace kdinit {
 namespace {
@@ -35,6 +38,20 @@ std::string btrfs_image(char members) {
   return image;
 }
 
+// "START LENGTH TYPE PARAMETERS", as dmsetup(8) takes it.
+std::vector<std::string> lines_of(const DeviceTable& table) {
+  std::vector<std::string> lines;
+  const char* place = table.bytes().data() + sizeof(dm_ioctl);
+  for (std::uint32_t i = 0; i < table.count(); ++i) {
+    dm_target_spec target;
+    std::memcpy(&target, place, sizeof target);
+    lines.push_back(std::to_string(target.sector_start) + " " + std::to_string(target.length) +
+                    " " + target.target_type + " " + (place + sizeof target));
+    place += target.next;
+  }
+  return lines;
+}
+
 // A /sys/class/block and a /dev of plain files.
 class ScanDevices : public ::testing::Test {
  protected:
@@ -44,8 +61,8 @@ class ScanDevices : public ::testing::Test {
   }
   bool scan(const char* type, const char* uuid = kUuid) {
     const std::string sys = root.path("sys"), dev = root.path("dev");
-    return scan_devices({.type = type, .uuid = uuid, .timeout = 1}, {.sys_block = sys, .dev = dev},
-                        found, ticker);
+    return scan_devices({.type = type, .uuid = uuid, .layers = layers, .timeout = 1},
+                        {.sys_block = sys, .dev = dev}, whole_groups, mapper, found, ticker);
   }
   std::vector<std::string> devices() const {
     std::vector<std::string> names;
@@ -58,7 +75,24 @@ class ScanDevices : public ::testing::Test {
     void tick() override { ++ticks; }
     int ticks = 0;
   };
+  // Makes what the kernel would, and keeps the table as text.
+  struct FakeMapper final : DeviceMapper {
+    int create(std::string_view name, std::string_view uuid, const DeviceTable& table) override {
+      names.emplace_back(name);
+      uuids.emplace_back(uuid);
+      tables.push_back(lines_of(table));
+      if (error == 0) on_create();
+      return error;
+    }
+    int error = 0;
+    std::vector<std::string> names, uuids;
+    std::vector<std::vector<std::string>> tables;
+    std::function<void()> on_create = [] {};
+  };
   TemporaryDirectory root;
+  FakeMapper mapper;
+  std::vector<Layer> layers;
+  bool whole_groups = true;
   Candidates found;
   CountingTicker ticker;
 };
@@ -96,6 +130,16 @@ TEST_F(ScanDevices, DeviceWithAHolderIsLeftToItsHolder) {
   add_device("md0", xfs_image());
   EXPECT_TRUE(scan("xfs"));
   EXPECT_THAT(devices(), ElementsAre("md0"));
+}
+
+TEST_F(ScanDevices, MemberOfAMirrorIsNeverTheTarget) {
+  std::string image = xfs_image();
+  image.resize(200000);
+  image.replace(131072, 4, "\xfc\x4e\x2b\xa9");  // version 0.90: 192 KiB less 64
+  image[131072 + 8] = 90;
+  add_device("sda", image);
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_EQ(found.seen.view(), "sda linux_raid_member");
 }
 
 TEST_F(ScanDevices, DiskWithPartitionsComesLast) {
@@ -138,6 +182,120 @@ TEST_F(ScanDevices, MoreMatchesThanKeptAreNoOverflow) {
   for (int i = 0; i < 20; ++i) add_device("sd" + std::to_string(i), btrfs_image(20));
   EXPECT_TRUE(scan("btrfs"));
   EXPECT_EQ(found.count, std::size(found.items));
+}
+
+// Three disks of the recorded group, whose volume "ro-ot" holds an XFS.
+class ScanVolumes : public ScanDevices {
+ protected:
+  ScanVolumes() {
+    for (int i = 1; i <= 3; ++i) add_disk(i, "group-" + std::to_string(i));
+    layers = {{.kind = LayerKind::kLvm, .group = kRecordedGroup, .id = kRecordedRoot}};
+    mapper.on_create = [this] { appear(0); };
+  }
+  void add_disk(int number, const std::string& recording) {
+    const std::string name = std::string("sd") + static_cast<char>('a' + number - 1);
+    add_device(name, recorded_lvm(recording));
+    root.write("sys/" + name + "/dev", "8:" + std::to_string(number * 16) + "\n");
+  }
+  // As the kernel shows a device that was made, and what it lies on.
+  void appear(int number) {
+    const std::string name = "dm-" + std::to_string(number);
+    add_device(name, xfs_image());
+    root.write("sys/" + name + "/dm/uuid", mapper.uuids.back() + "\n");
+    for (const char* disk : {"sda", "sdc"}) {
+      root.write("sys/" + std::string(disk) + "/holders/" + name + "/dm/uuid",
+                 mapper.uuids.back() + "\n");
+    }
+  }
+};
+
+TEST_F(ScanVolumes, VolumeIsMadeAndTheFileSystemOnItFound) {
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(devices(), ElementsAre("dm-0"));
+  EXPECT_THAT(mapper.names, ElementsAre("vg--a----b-ro--ot"));
+  ASSERT_EQ(mapper.tables.size(), 1u);
+  EXPECT_THAT(mapper.tables[0],
+              ElementsAre("0 6144 linear 8:48 2048", "6144 4096 linear 8:48 16384",
+                          "10240 8192 linear 8:16 6144"));
+  EXPECT_EQ(found.made.view(), "vg--a----b-ro--ot of 3 segments");
+  EXPECT_EQ(found.problems.view(), "");
+}
+
+TEST_F(ScanVolumes, StripesOfOneVolumeAreOneTarget) {
+  layers[0].id = kRecordedStriped;
+  EXPECT_TRUE(scan("xfs"));
+  ASSERT_EQ(mapper.tables.size(), 1u);
+  EXPECT_THAT(mapper.tables[0],
+              ElementsAre("0 12288 striped 3 128 8:16 2048 8:32 2048 8:48 12288"));
+}
+
+TEST_F(ScanVolumes, ActiveVolumeIsNotMadeAgainAndItsDisksServeAnother) {
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_EQ(mapper.names.size(), 1u);
+  layers.push_back({.kind = LayerKind::kLvm, .group = kRecordedGroup, .id = kRecordedStriped});
+  mapper.on_create = [this] { appear(1); };
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(mapper.names, ElementsAre("vg--a----b-ro--ot", "vg--a----b-str"));
+}
+
+TEST_F(ScanVolumes, NewestMetadataOfAnyDiskCounts) {
+  add_disk(1, "stale-1");
+  EXPECT_TRUE(scan("xfs"));
+  ASSERT_EQ(mapper.tables.size(), 1u);
+  EXPECT_EQ(mapper.tables[0].size(), 3u) << "the older text has no third segment";
+}
+
+TEST_F(ScanVolumes, MissingDiskIsNamedByItsId) {
+  std::filesystem::remove_all(root.path("sys/sdc"));
+  whole_groups = false;
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(mapper.names, IsEmpty());
+  EXPECT_THAT(std::string(found.problems.view()),
+              ::testing::MatchesRegex(std::string("logical volume ") + kRecordedRoot +
+                                      ": no disk is its physical volume "
+                                      "[a-zA-Z0-9]{6}(-[a-zA-Z0-9]{4}){5}-[a-zA-Z0-9]{6}"));
+}
+
+TEST_F(ScanVolumes, DiskThatOnlyTheGroupNeedsIsWaitedForAtFirst) {
+  std::filesystem::remove_all(root.path("sys/sdb"));
+  EXPECT_FALSE(scan("xfs")) << "it may hold newer metadata";
+  EXPECT_THAT(mapper.names, IsEmpty());
+  whole_groups = false;
+  EXPECT_TRUE(scan("xfs"));
+}
+
+TEST_F(ScanVolumes, ClonedDiskIsRefusedAndNotChosen) {
+  add_disk(4, "group-3");
+  whole_groups = false;
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(mapper.names, IsEmpty());
+  EXPECT_THAT(found.problems.view(), HasSubstr("are both its physical volume"));
+}
+
+TEST_F(ScanVolumes, KernelThatRefusesIsAProblemAndNoLoop) {
+  mapper.error = EINVAL;
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_EQ(mapper.names.size(), 1u);
+  EXPECT_THAT(found.problems.view(), HasSubstr("cannot make vg--a----b-ro--ot: Invalid argument"));
+}
+
+TEST_F(ScanVolumes, NothingIsMadeThatWasNotAskedFor) {
+  layers.clear();
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(mapper.names, IsEmpty());
+  EXPECT_THAT(found.seen.view(), HasSubstr("sda LVM2_member"));
+}
+
+TEST_F(ScanVolumes, PhysicalVolumeOnAMirrorIsNotTakenFromItsMembers) {
+  std::string image = recorded_lvm("group-3");
+  image.replace(4096, 4, "\xfc\x4e\x2b\xa9");  // version 1.2
+  image[4096 + 4] = 1;
+  image[4096 + 144] = 8;
+  root.write("dev/sdc", image);
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(found.problems.view(), HasSubstr("no disk is its physical volume"));
+  EXPECT_THAT(found.seen.view(), HasSubstr("sdc linux_raid_member"));
 }
 
 }  // namespace
