@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "builder/facts/dump_program.h"
+#include "builder/facts/mount_table.h"
+#include "builder/facts/system_text.h"
 #include "builder/init/memory.h"
 
 namespace kd {
@@ -19,6 +21,14 @@ std::uint64_t free_space(const RootedReader& reader, const std::string& director
   if (!path || ::statvfs(path->c_str(), &info) != 0) return 0;
   // f_bfree: root writes the dump.
   return std::uint64_t{info.f_bfree} * info.f_frsize;
+}
+
+// Empty where it cannot be told.
+std::string file_system_of(const RootedReader& reader, const std::string& directory) {
+  const auto mounts = parse_mountinfo(reader.read("/proc/self/mountinfo").value_or(""));
+  if (!mounts) return {};
+  const MountEntry* mount = find_mount(*mounts, reader.resolve(directory).value_or(directory));
+  return mount == nullptr ? std::string() : mount->fs_type;
 }
 
 // Arguments that cannot be read are refused elsewhere, with the reason.
@@ -60,11 +70,13 @@ DumpCheck check_dump(const Context& context, const KdumpConfig& config, std::str
                   .direct = direct,
                   .for_running = {},
                   .for_capture = {},
-                  .directory = config.core_dir};
+                  .directory = config.core_dir,
+                  .fs_type = file_system_of(context.reader, config.core_dir)};
   check.for_running = arguments_for(config, {check.makedumpfile, check.running});
   check.for_capture = arguments_for(config, {check.makedumpfile, check.capture});
-  const kdinit::Memory memory =
-      kdinit::parse_meminfo(context.reader.read("/proc/meminfo").value_or(""));
+  const std::string meminfo = context.reader.read("/proc/meminfo").value_or("");
+  check.ram = parse_ram(context.reader.read("/proc/iomem").value_or(""), meminfo);
+  const kdinit::Memory memory = kdinit::parse_meminfo(meminfo);
   check.memory_in_use = (memory.total - std::min(memory.free, memory.total)) * 1024;
   check.space = free_space(context.reader, config.core_dir);
   return check;
@@ -92,8 +104,12 @@ std::vector<std::string> dump_problems(const DumpCheck& check) {
 }
 
 std::vector<std::string> dump_notes(const DumpCheck& check) {
-  if (!check.for_running.larger) return {};
-  return {check.for_running.note};
+  std::vector<std::string> notes;
+  if (check.for_running.larger) notes.push_back(check.for_running.note);
+  if (std::string note = largest_file_note(check.fs_type, check.ram); !note.empty()) {
+    notes.push_back(std::move(note));
+  }
+  return notes;
 }
 
 std::string describe_dump(const DumpCheck& check) {

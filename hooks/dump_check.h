@@ -21,6 +21,8 @@ struct DumpCheck {
   std::uint64_t memory_in_use = 0;  // bytes
   std::uint64_t space = 0;          // bytes free where the dumps go
   std::string directory;            // where that is
+  std::string fs_type;              // of it; empty: unknown
+  std::uint64_t ram = 0;            // bytes of the machine
 };
 
 // `capture` is empty when nobody knows what the image was built for.

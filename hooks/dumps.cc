@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/dumps.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "builder/base/atomic_file.h"
+#include "builder/base/fd.h"
 #include "builder/init/dump_directory.h"
 
 namespace kd {
@@ -85,13 +89,22 @@ Result<void> verify_new_dump(const Context& context, const std::string& program,
 
 }  // namespace
 
-std::vector<Dump> list_dumps(const FileReader& reader, const KdumpConfig& config) {
-  std::vector<std::string> stamps =
-      reader.list(config.core_dir).value_or(std::vector<std::string>{});
-  std::erase_if(stamps, [](const std::string& name) { return !kdinit::is_run_name(name); });
+std::vector<std::string> list_runs(const RootedReader& reader, const KdumpConfig& config) {
+  const std::string host = reader.host_path(config.core_dir).value_or("");
+  const Fd parent(::open(host.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::vector<std::string> runs = reader.list(config.core_dir).value_or(std::vector<std::string>{});
+  std::erase_if(runs, [&](const std::string& name) {
+    return !kdinit::is_run_name(name) || !kdinit::is_own(parent.get(), name.c_str(), S_IFDIR);
+  });
+  std::ranges::reverse(runs);  // the order of the names is that of the captures
+  for (std::string& run : runs) run.insert(0, config.core_dir + "/");
+  return runs;
+}
+
+std::vector<Dump> list_dumps(const RootedReader& reader, const KdumpConfig& config) {
   std::vector<Dump> dumps;
-  for (auto stamp = stamps.rbegin(); stamp != stamps.rend() && dumps.size() < kMostDumps; ++stamp) {
-    const std::string directory = fmt::format("{}/{}", config.core_dir, *stamp);
+  for (const std::string& directory : list_runs(reader, config)) {
+    if (dumps.size() == kMostDumps) break;
     const std::string name =
         dump_among(reader.list(directory).value_or(std::vector<std::string>{}));
     if (name.empty()) continue;

@@ -11,6 +11,10 @@
 
 namespace kd {
 
+// The directories of captures below KDUMP_COREDIR that who is running this has made, the newest
+// first: what lies in others is somebody's invention. As paths below the reader's root.
+std::vector<std::string> list_runs(const RootedReader& reader, const KdumpConfig& config);
+
 inline constexpr std::string_view kVerifyRecord = "kdump-verify.json";
 
 struct Dump {
@@ -20,7 +24,7 @@ struct Dump {
 };
 
 // Below KDUMP_COREDIR, the newest first; not more than 20.
-std::vector<Dump> list_dumps(const FileReader& reader, const KdumpConfig& config);
+std::vector<Dump> list_dumps(const RootedReader& reader, const KdumpConfig& config);
 // For people, after the path.
 std::string describe_result(const Dump& dump);
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/learn.h"
 
-#include <algorithm>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "builder/base/atomic_file.h"
 #include "builder/fit/measurement.h"
 #include "builder/init/dump_directory.h"
 #include "builder/init/report.h"
+#include "hooks/dumps.h"
 #include "hooks/state.h"
 
 namespace kd {
@@ -16,6 +18,10 @@ namespace {
 constexpr std::size_t kMostReports = 20;
 
 Result<Measurement> read_report(const Context& context, const std::string& path) {
+  KD_TRY(const std::string host, context.reader.host_path(path));
+  if (!kdinit::is_own(AT_FDCWD, host.c_str(), S_IFREG)) {
+    return fail(ErrorKind::kFailed, "made by somebody else");
+  }
   KD_TRY(const FileStatus status, context.reader.status(path));
   if (status.size > kdinit::kMaxReportBytes) {
     return fail(ErrorKind::kFailed, "larger than any report");
@@ -31,13 +37,10 @@ std::string measured_path(std::string_view version) {
 }  // namespace
 
 Result<void> learn(const Context& context, const KdumpConfig& config) {
-  std::vector<std::string> stamps =
-      context.reader.list(config.core_dir).value_or(std::vector<std::string>{});
-  std::erase_if(stamps, [](const std::string& name) { return !kdinit::is_run_name(name); });
-  std::ranges::reverse(stamps);  // the order of the names is that of the captures
-  if (stamps.size() > kMostReports) stamps.resize(kMostReports);
-  for (const std::string& stamp : stamps) {
-    const std::string path = fmt::format("{}/{}/{}", config.core_dir, stamp, kdinit::kReportName);
+  std::vector<std::string> runs = list_runs(context.reader, config);
+  if (runs.size() > kMostReports) runs.resize(kMostReports);
+  for (const std::string& run : runs) {
+    const std::string path = fmt::format("{}/{}", run, kdinit::kReportName);
     const Result<Measurement> measurement = read_report(context, path);
     if (!measurement) continue;
     const std::string text = measurement_to_json(*measurement);

@@ -134,9 +134,24 @@ const Compressor* usable_compressor(const Context& context, const KdumpConfig& c
   return nullptr;
 }
 
-template <std::size_t N>
-void add_words(const std::vector<std::string>& words, kdinit::List<std::string_view, N>& list) {
+using ArgumentList = kdinit::List<std::string_view, kdinit::kMaxArguments>;
+
+// False, and nothing added, where they are too many: a part of the words is another order.
+bool add_words(const std::vector<std::string>& words, ArgumentList& list) {
+  if (words.size() > list.items.size()) return false;
   for (const std::string& word : words) list.push(word);
+  return true;
+}
+
+// What is left of a dump that failed gets the ending that says what it is packed with. Returns its
+// name.
+std::string name_incomplete(const std::string& run_directory, const Compressor* compressor) {
+  const std::string name(kdinit::kIncompleteDump);
+  if (compressor == nullptr) return name;
+  const std::string packed = fmt::format("{}{}", name, compressor->extension);
+  std::error_code error;
+  std::filesystem::rename(run_directory + "/" + name, run_directory + "/" + packed, error);
+  return error ? name : packed;
 }
 
 // Unfiltered, as large as the memory of the machine: only when it leaves some space. `report` tells
@@ -216,10 +231,6 @@ Result<void> dump_or_raw(const Context& context, const KdumpConfig& config,
     if (copied) return {};
     context.say(copied.error().message);
   }
-  if (report.incomplete_bytes > 0) {
-    context.say(fmt::format("{}/{}/{} has what was written until then", base, report.stamp.view(),
-                            kdinit::kIncompleteDump));
-  }
   return fail(ErrorKind::kFailed, "failed to save vmcore in {}: {}", base, why);
 }
 
@@ -261,8 +272,15 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   init.target.uuid = config.core_dir;
   const std::string directory = places.root + config.core_dir;
   init.dump_directory = directory;
-  add_words(arguments.first, init.dump_arguments);
-  add_words(arguments.retry, init.retry_arguments);
+  if (add_words(arguments.first, init.dump_arguments)) {
+    add_words(arguments.retry, init.retry_arguments);
+  } else {
+    context.say(fmt::format(
+        "MAKEDUMP_ARGS has {} words, at most {} are possible; the dump is made "
+        "with {}",
+        arguments.first.size(), kdinit::kMaxArguments, fmt::join(arguments.retry, " ")));
+    add_words(arguments.retry, init.dump_arguments);
+  }
   init.dump_note = arguments.note;
   init.skip_dmesg = !config.dump_dmesg;
   init.stall_timeout = places.stall_timeout;
@@ -279,11 +297,17 @@ Result<void> savecore(const Context& context, const KdumpConfig& config, const S
   kdinit::Report report;
   report.kernel = init.kernel;
   kdinit::run_capture(init, system, {.mount_point = "", .vmcore = places.vmcore}, report);
+  const std::string run_directory = fmt::format("{}/{}", directory, report.stamp.view());
   const Result<void> saved = dump_or_raw(context, config, places, directory, system, report);
+  if (report.incomplete_bytes > 0) {
+    // Nothing more is written to a disk that stalls.
+    const Compressor* packed_with = report.target_stalled ? nullptr : compressor;
+    context.say(fmt::format("{}/{} has what was written until then", run_directory,
+                            name_incomplete(run_directory, packed_with)));
+  }
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   KD_CHECK(saved);
 
-  const std::string run_directory = fmt::format("{}/{}", directory, report.stamp.view());
   const std::string_view dump = report.dump_file.view();
   if (compressor != nullptr && report.result != kdinit::Result::kSavedRaw &&
       kdinit::publish_file(run_directory, dump, fmt::format("{}{}", dump, compressor->extension)) !=

@@ -53,14 +53,13 @@ int write_text(const char* path, int flags, std::string_view text) {
   return static_cast<std::size_t>(written) == text.size() ? 0 : ENOSPC;
 }
 
-// Anybody may make a directory in a world-writable /var/crash, and give it any name.
-bool is_own_directory(int parent, const char* name) {
-  struct stat info {};
-  return ::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
-         info.st_uid == ::geteuid();
-}
-
 }  // namespace
+
+bool is_own(int parent, const char* name, unsigned type) {
+  struct stat info {};
+  return ::fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+         (info.st_mode & S_IFMT) == type && info.st_uid == ::geteuid();
+}
 
 void put_stamp(std::time_t now, std::string_view time_zone, TextBuffer& out) {
   ::setenv("TZ", time_zone.empty() ? "UTC0" : Path(time_zone).c_str(), 1);
@@ -133,7 +132,7 @@ int delete_old_runs(std::string_view base, std::string_view current, std::uint32
     Text<64> oldest;
     std::uint32_t count = 0;
     const int error = for_each_entry(Path(base).c_str(), [&](const char* name) {
-      if (!is_run_name(name) || !is_own_directory(fd.get(), name)) return;
+      if (!is_run_name(name) || !is_own(fd.get(), name, S_IFDIR)) return;
       ++count;
       if (name == current) return;
       if (!oldest.view().empty() && !is_older(name, oldest.view())) return;

@@ -22,6 +22,10 @@ void put_stamp(std::time_t now, std::string_view time_zone, TextBuffer& out);
 // A name make_run_directory() gives: 12 digits, then nothing or "-" and a number.
 bool is_run_name(std::string_view name);
 
+// Whether `name` below the directory `parent` is of `type` (S_IFDIR, S_IFREG), no link, and made by
+// who is running this: anybody may make a directory in a world-writable /var/crash.
+bool is_own(int parent, const char* name, unsigned type);
+
 // Creates `base` with its parents where missing, and in it a new directory for this run: `stamp`,
 // or "STAMP-1" ... "STAMP-99" when another run already has that minute. `name` gets the choice.
 // Directories are 0755 as those of kdump-tools; what is secret are the files, 0600.

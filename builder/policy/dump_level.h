@@ -5,6 +5,7 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,10 @@ struct DumpArguments {
 // closed.
 [[nodiscard]] Result<DumpArguments> choose_dump_arguments(const KdumpConfig& config,
                                                           const DumpPair& pair);
+
+// Where the file system may be too small a place for one file with the dump of `ram` bytes of
+// memory; empty where it is not.
+std::string largest_file_note(std::string_view fs_type, std::uint64_t ram);
 
 // Why makedumpfile will say "The kernel version is not supported", which alone is no fault; empty
 // when it will not, or nobody knows.

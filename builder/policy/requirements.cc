@@ -150,20 +150,6 @@ Result<Target> choose_target(const MachineFacts& machine) {
                 .description = {}};
 }
 
-// makedumpfile(8) writes every page of the RAM at the level 0, with an index of 24 bytes for each;
-// filters and compression mostly leave a tenth, and promise nothing.
-void note_largest_file(const MachineFacts& machine, std::vector<std::string>& notes) {
-  constexpr std::uint64_t kLargestVfatFile = (std::uint64_t{4} << 30) - 1;
-  if (machine.dump_mount.fs_type != "vfat" || machine.ram + machine.ram / 128 <= kLargestVfatFile) {
-    return;
-  }
-  notes.push_back(
-      fmt::format("a file on vfat ends at 4 GiB, and the dump of {:.1f} GiB of memory may be "
-                  "larger: what is beyond would be lost; set KDUMP_COREDIR to a directory on ext4, "
-                  "xfs or btrfs",
-                  static_cast<double>(machine.ram) / (1 << 30)));
-}
-
 // Nothing in the image can run a command of somebody's own; a machine that is back is worth more
 // than a kernel that was not installed.
 Result<kdinit::FinalAction> failure_action(const std::string& command, Requirements& result) {
@@ -238,7 +224,9 @@ Result<void> add_target(const MachineFacts& machine, Requirements& result) {
   KD_TRY(result.modules.wanted, modules_for(machine, place));
   KD_TRY(result.target, choose_target(machine));
   result.target.description = describe(place);
-  note_largest_file(machine, result.notes);
+  if (std::string note = largest_file_note(place.mount.fs_type, machine.ram); !note.empty()) {
+    result.notes.push_back(std::move(note));
+  }
   return {};
 }
 

@@ -61,6 +61,16 @@ TEST_F(Dumps, ACopyOfAllMemoryIsBetterThanTheBeginningOfADump) {
   EXPECT_EQ(list().at(0).path, "/var/crash/202601010000/vmcore.202601010000");
 }
 
+TEST_F(Dumps, ThoseOfOtherUsersAreNotRead) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a directory of somebody else";
+  add_dump("202601010000");
+  add_dump("202602010000");
+  ASSERT_EQ(::chown(machine.root.path("var/crash/202602010000").c_str(), 65534, 65534), 0);
+  const std::vector<Dump> dumps = list();
+  ASSERT_EQ(dumps.size(), 1U);
+  EXPECT_EQ(dumps[0].path, "/var/crash/202601010000/dump.202601010000");
+}
+
 TEST_F(Dumps, EachIsVerifiedOnce) {
   add_dump("202601010000");
   add_dump("202602010000");

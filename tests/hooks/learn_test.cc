@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/learn.h"
 
+#include <unistd.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -48,6 +50,20 @@ TEST_F(Learn, TakesTheNewestCaptureThatSaved) {
   EXPECT_THAT(machine_.said, HasSubstr("202611230317-1/kdump-report.json"));
   const auto mode = std::filesystem::status(machine_.root.path(kKept)).permissions();
   EXPECT_EQ(static_cast<unsigned>(mode), 0600U);
+}
+
+// A world-writable /var/crash is common, and what is learned decides on the image.
+TEST_F(Learn, TakesNothingFromOtherUsers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a directory of somebody else";
+  put_report("202611230317", "saved");
+  put_report("202611240317", "saved");
+  put_report("202611250317", "saved");
+  const std::string crash = machine_.root.path("var/crash/");
+  ASSERT_EQ(::chown((crash + "202611250317").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(::chown((crash + "202611240317/kdump-report.json").c_str(), 65534, 65534), 0);
+  std::filesystem::create_directory_symlink(crash + "202611240317", crash + "202612010000");
+  ASSERT_TRUE(learn_now());
+  EXPECT_THAT(machine_.said, HasSubstr("202611230317/kdump-report.json"));
 }
 
 TEST_F(Learn, TakesAReportOnce) {

@@ -129,6 +129,25 @@ TEST_F(Savecore, CompressesThroughAPipe) {
   EXPECT_FALSE(saved.contains("dump.STAMP"));
 }
 
+TEST_F(Savecore, WhatIsLeftOfACompressedDumpSaysHowItIsPacked) {
+  config.compression = "gzip";
+  install("gzip", "tr a-z A-Z; exit 1");
+  std::filesystem::resize_file(places.vmcore, std::uintmax_t{1} << 42);  // no copy has space
+  EXPECT_FALSE(save().has_value());
+  EXPECT_THAT(files(), Contains(Key("dump-incomplete.gz")));
+  EXPECT_THAT(files(), Not(Contains(Key("dump-incomplete"))));
+  EXPECT_THAT(machine.said, HasSubstr("/dump-incomplete.gz has what was written"));
+}
+
+// A part of the words would be another order than the administrator's.
+TEST_F(Savecore, MoreWordsThanPossibleAreNeverCutOff) {
+  config.makedump_args = "-c -d 31";
+  for (int i = 0; i < 15; ++i) config.makedump_args += " --message-level 31";
+  ASSERT_TRUE(save().has_value());
+  EXPECT_THAT(files().at("dump.STAMP"), StartsWith("dump -d 31 --num-threads 0 "));
+  EXPECT_THAT(machine.said, HasSubstr("MAKEDUMP_ARGS has 33 words, at most 32 are possible"));
+}
+
 TEST_F(Savecore, FailedCompressorIsAFailedDump) {
   config.compression = "xz";
   install("xz", "exit 1");

@@ -211,6 +211,25 @@ TEST_F(Status, ImageOfAnotherKernelThatFiltersTooMuchIsAReason) {
   EXPECT_THAT(assess(facts()).reasons, Contains(why));
 }
 
+TEST_F(Status, FileSystemThatHoldsNoLargeFileIsANote) {
+  make_ready();
+  machine.root.write("var/crash/x", "");
+  const auto mount = [this](const std::string& type) {
+    machine.root.write("proc/self/mountinfo",
+                       "1 1 8:1 / / rw - ext4 /dev/vda1 rw\n"
+                       "2 1 8:2 / /var/crash rw - " +
+                           type + " /dev/vda2 rw\n");
+  };
+  machine.root.write("proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 7000000 kB\n");
+  machine.root.write("proc/iomem", "");
+  mount("vfat");
+  EXPECT_THAT(status_text(facts()), HasSubstr("note: a file on vfat ends at 4 GiB"));
+  EXPECT_THAT(test_text(facts()), HasSubstr("a file on vfat ends at 4 GiB"));
+  EXPECT_EQ(assess(facts()).reasons, std::vector<std::string>());
+  mount("ext4");
+  EXPECT_THAT(status_text(facts()), Not(HasSubstr("vfat")));
+}
+
 TEST_F(Status, WrongLinkIsReadyWithAReason) {
   make_ready();
   machine.link("vmlinuz", "/nowhere");
