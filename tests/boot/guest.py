@@ -17,6 +17,7 @@ PROGRAMS = ("kexec", "blkid", "btrfs", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "m
 MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "nvme", "xhci_pci",
            "usb_storage", "ext4", "xfs", "btrfs", "vfat", "nls_cp437", "nls_ascii",
            "uas", "sdhci_pci", "mmc_block", "ata_piix", "sym53c8xx", "megaraid_sas",
+           "vmw_pvscsi",
            "crc32c_intel", "i6300esb")
 RESULTS = "results"  # serial number of the disk that takes files to the host
 RESULTS_SIZE = 4 << 30  # sparse

@@ -5,9 +5,6 @@ This machine needs neither: lvm2 would change the images that mkinitramfs makes 
 """
 
 import functools
-import pathlib
-import re
-import subprocess
 
 import guest
 import packages
@@ -39,19 +36,9 @@ def download():
 def programs():
     """Path in the guest -> bytes: the programs with their libraries in a place of their own."""
     root = download()
-    files = {"etc/lvm/lvm.conf": CONFIG.encode()}
-    for name in PROGRAMS:
-        path = next(p for p in (f"sbin/{name}", f"usr/sbin/{name}") if (root / p).exists())
-        loader, *options, program = packages.program(root, path)
-        shown = subprocess.run([loader, *options, "--list", program], check=True,
-                               capture_output=True, text=True).stdout
-        for library in re.findall(r"=> (/\S+)", shown):
-            files[f"{PLACE}/{pathlib.Path(library).name}"] = pathlib.Path(library).read_bytes()
-        files[f"{PLACE}/ld.so"] = loader.read_bytes()
-        files[f"{PLACE}/{name}"] = program.read_bytes()
-        files[f"usr/bin/{name}"] = (f"#!/bin/sh\nexec /{PLACE}/ld.so --library-path /{PLACE} "
-                                    f"/{PLACE}/{name} \"$@\"\n").encode()
-    return files
+    paths = [next(p for p in (f"sbin/{name}", f"usr/sbin/{name}") if (root / p).exists())
+             for name in PROGRAMS]
+    return {"etc/lvm/lvm.conf": CONFIG.encode()} | packages.for_guest(root, paths, PLACE)
 
 
 def files(kernel):

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 NODES = {"virtio-blk": "/dev/vda", "ahci": "/dev/sda", "virtio-scsi": "/dev/sda",
          "usb-storage": "/dev/sda", "nvme": "/dev/nvme0n1", "usb-uas": "/dev/sda",
          "sd-card": "/dev/mmcblk0", "ide": "/dev/sda", "sym53c8xx": "/dev/sda",
-         "megaraid": "/dev/sda", "nvme-subsystem": "/dev/nvme0n1"}
+         "megaraid": "/dev/sda", "nvme-subsystem": "/dev/nvme0n1",
+         "pvscsi": "/dev/sda"}
 ATTACH_MODULES = {"virtio-blk": "virtio_pci virtio_blk", "ahci": "ahci sd_mod", "nvme": "nvme",
                   "virtio-scsi": "virtio_pci virtio_scsi sd_mod",
                   "usb-storage": "xhci_pci usb_storage sd_mod", "usb-uas": "xhci_pci uas sd_mod",
                   "sd-card": "sdhci_pci mmc_block", "ide": "ata_piix sd_mod",
                   "sym53c8xx": "sym53c8xx sd_mod", "megaraid": "megaraid_sas sd_mod",
-                  "nvme-subsystem": "nvme"}
+                  "nvme-subsystem": "nvme",
+                  "pvscsi": "vmw_pvscsi sd_mod"}
 
 
 class FileSystem:
@@ -206,6 +208,7 @@ MACHINES = {machine.name: machine for machine in (
     Machine("qemu-sym53c8xx-ext4", (Disk("sym53c8xx", "ext4", uuid(10)),)),
     Machine("qemu-megaraid-ext4", (Disk("megaraid", "ext4", uuid(11)),)),
     Machine("qemu-nvme-subsystem-ext4", (Disk("nvme-subsystem", "ext4", uuid(13)),)),
+    Machine("qemu-pvscsi-ext4", (Disk("pvscsi", "ext4", uuid(15)),)),
     Machine("qemu-lvm-ext4", (
         Volume(DEBIAN, "root", "ext4", uuid(20), layout="lvcreate -qq -L 128m -n root deb-vg"),
         Volume(DEBIAN, "var-crash", "ext4", uuid(21), "/var/crash",

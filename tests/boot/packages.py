@@ -190,3 +190,20 @@ def program(root, path, name=None):
     loader = next(found for folder in libraries for found in folder.glob("ld-linux-*.so.*"))
     return [loader, "--library-path", ":".join(map(str, libraries)),
             *(("--argv0", name) if name else ()), root / path]
+
+
+def for_guest(root, programs, place):
+    """Path in a guest -> bytes: programs of an unpacked root, with their libraries below `place`."""
+    files = {}
+    for path in programs:
+        name = pathlib.Path(path).name
+        loader, *options, found = program(root, path)
+        shown = subprocess.run([loader, *options, "--list", found], check=True,
+                               capture_output=True, text=True).stdout
+        for library in re.findall(r"=> (/\S+)", shown):
+            files[f"{place}/{pathlib.Path(library).name}"] = pathlib.Path(library).read_bytes()
+        files[f"{place}/ld.so"] = loader.read_bytes()
+        files[f"{place}/{name}"] = found.read_bytes()
+        files[f"usr/bin/{name}"] = (f"#!/bin/sh\nexec /{place}/ld.so --library-path /{place} "
+                                    f"/{place}/{name} \"$@\"\n").encode()
+    return files

@@ -21,6 +21,7 @@ ATTACH = {
     "ide": ["ide-hd,drive={d},bus=ide.0"],  # the controller of the board
     "sym53c8xx": ["lsi53c895a,id=lsi{d}", "scsi-hd,drive={d},bus=lsi{d}.0"],
     "megaraid": ["megasas,id=mega{d}", "scsi-hd,drive={d},bus=mega{d}.0"],
+    "pvscsi": ["pvscsi,id=pvscsi{d}", "scsi-hd,drive={d},bus=pvscsi{d}.0"],
     # The second namespace of a drive that more than one controller can reach.
     "nvme-subsystem": ["nvme-subsys,id=subsys{d}", "nvme,id=nvme{d},serial={d},subsys=subsys{d}",
                        "nvme-ns,drive={d},bus=nvme{d},nsid=2,shared=on"],

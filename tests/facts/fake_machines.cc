@@ -184,40 +184,6 @@ void nvme_multipath(FakeRoot& root) {
   mounts(root, "26 1 259:1 / / rw - xfs /dev/nvme0n1 rw\n");
 }
 
-// As drivers/scsi/scsi_transport_iscsi.c and iscsi_tcp.c lay it out: the host has no device of a
-// controller above it.
-void iscsi(FakeRoot& root) {
-  root.device("devices/platform", {.subsystem = {}, .modalias = {}, .driver = {}, .module = {}});
-  const string host = "devices/platform/host4";
-  root.device(host, {.subsystem = "scsi", .modalias = {}, .driver = {}, .module = {}});
-  const string session = host + "/session1";
-  root.device(session, {.subsystem = {}, .modalias = {}, .driver = {}, .module = {}});
-  root.device(session + "/target4:0:0",
-              {.subsystem = "scsi", .modalias = {}, .driver = {}, .module = {}});
-  const string unit = session + "/target4:0:0/4:0:0:1";
-  root.device(unit,
-              {.subsystem = "scsi", .modalias = "scsi:t-0x00", .driver = "sd", .module = "sd_mod"});
-  root.block(unit + "/block/sda", "8:0", kSectors);
-  root.uuid("12121212-0000-4000-8000-000000000001", "sda");
-  mounts(root, "26 1 8:0 / / rw - ext4 /dev/sda rw\n");
-}
-
-// drivers/nvme/host/fabrics.c: controllers stand below a device that is the same for all.
-void nvme_tcp(FakeRoot& root) {
-  const string controller = "devices/virtual/nvme-fabrics/ctl/nvme0";
-  root.device("devices/virtual/nvme-fabrics/ctl",
-              {.subsystem = "nvme-fabrics", .modalias = {}, .driver = {}, .module = {}});
-  root.device(controller, {.subsystem = "nvme", .modalias = {}, .driver = {}, .module = {}});
-  root.file("/sys/" + controller + "/transport", "tcp\n");
-  const string subsystem = "devices/virtual/nvme-subsystem/nvme-subsys0";
-  root.device(subsystem,
-              {.subsystem = "nvme-subsystem", .modalias = {}, .driver = {}, .module = {}});
-  root.link("/sys/" + subsystem + "/nvme0", "/sys/" + controller);
-  root.block(subsystem + "/nvme0n1", "259:1", kSectors);
-  root.uuid("12121212-0000-4000-8000-000000000002", "nvme0n1");
-  mounts(root, "26 1 259:1 / / rw - ext4 /dev/nvme0n1 rw\n");
-}
-
 }  // namespace
 
 void add_small_files(FakeRoot& root) {
@@ -270,8 +236,6 @@ const std::vector<FakeMachine>& fake_machines() {
       {"luks-ext4", luks_ext4},
       {"md-raid1-ext4", md_raid1},
       {"loop", loop_file},
-      {"iscsi", iscsi},
-      {"nvme-tcp", nvme_tcp},
       {"nfs", nfs},
       {"tmpfs", tmpfs},
   };

@@ -182,10 +182,24 @@ TEST(Gather, ReadsTheModaliasOfACardFromItsEvent) {
   EXPECT_EQ(disk.chain[1].module, "");
 }
 
+// The tree of the record nvme-tcp: controllers stand below a device that is the same for all.
 TEST(Gather, NamesTheTransportOfNvmeOverANetworkOnly) {
-  EXPECT_EQ(device(gathered_machine("nvme-tcp"), "nvme0n1").layer, "tcp");
+  FakeRoot root;
+  add_small_files(root);
+  const std::string controller = "devices/virtual/nvme-fabrics/ctl/nvme0";
+  const std::string subsystem = "devices/virtual/nvme-subsystem/nvme-subsys0";
+  for (const auto& [path, name] :
+       {std::pair{std::string("devices/virtual/nvme-fabrics/ctl"), "nvme-fabrics"},
+        {controller, "nvme"},
+        {subsystem, "nvme-subsystem"}}) {
+    root.device(path, {.subsystem = name, .modalias = {}, .driver = {}, .module = {}});
+  }
+  root.file("/sys/" + controller + "/transport", "tcp\n");
+  root.link("/sys/" + subsystem + "/nvme0", "/sys/" + controller);
+  root.block(subsystem + "/nvme0n1", "259:1", 100);
+  mounts(root, "26 1 259:1 / / rw - ext4 /dev/nvme0n1 rw\n");
+  EXPECT_EQ(device(gathered(root), "nvme0n1").layer, "tcp");
   EXPECT_EQ(device(gathered_machine("nvme-multipath-xfs"), "nvme0n1").layer, "");
-  EXPECT_EQ(device(gathered_machine("iscsi"), "sda").layer, "");
 }
 
 TEST(Gather, KeepsNoSerialNumbersOrNamesOfMapperDevices) {
