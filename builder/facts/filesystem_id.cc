@@ -2,9 +2,13 @@
 #include "builder/facts/filesystem_id.h"
 
 #include <blkid/blkid.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <memory>
+
+#include "builder/base/fd.h"
+#include "builder/init/storage/container.h"
 
 namespace kd {
 namespace {
@@ -24,7 +28,15 @@ FilesystemId probe_node(const std::string& host_path) {
   blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_UUID);
   if (blkid_do_safeprobe(probe.get()) != 0) return {};
   return {.uuid = probed_value(probe.get(), "UUID"),
-          .journal = probed_value(probe.get(), "EXT_JOURNAL")};
+          .journal = probed_value(probe.get(), "EXT_JOURNAL"),
+          .container = {}};
+}
+
+std::string find_container(const std::string& host_path) {
+  const Fd fd(::open(host_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return {};
+  kdinit::FileReader device(fd.get());
+  return std::string(kdinit::container_on(device));
 }
 
 }  // namespace
@@ -32,15 +44,19 @@ FilesystemId probe_node(const std::string& host_path) {
 FilesystemId identify_filesystem(const RootedReader& reader, const std::string& device) {
   std::string node = "/dev/" + device;
   std::replace(node.begin() + 5, node.end(), '!', '/');
+  FilesystemId id;
   if (const Result<std::string> host_path = reader.host_path(node)) {
-    FilesystemId id = probe_node(*host_path);
+    id = probe_node(*host_path);
+    id.container = find_container(*host_path);
     if (!id.uuid.empty()) return id;
   }
   const std::string links = "/dev/disk/by-uuid/";
   for (const std::string& uuid : reader.list(links).value_or(std::vector<std::string>{})) {
-    if (reader.resolve(links + uuid).value_or("") == node) return {.uuid = uuid, .journal = {}};
+    if (reader.resolve(links + uuid).value_or("") != node) continue;
+    id.uuid = uuid;
+    break;
   }
-  return {};
+  return id;
 }
 
 }  // namespace kd

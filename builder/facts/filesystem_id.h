@@ -10,6 +10,9 @@ namespace kd {
 struct FilesystemId {
   std::string uuid;     // as libblkid prints it
   std::string journal;  // the UUID of a journal on another device; mostly empty
+  // What else seems to be on the device, and keeps init from mounting it: "linux_raid_member",
+  // "crypto_LUKS" or "LVM2_member", as init's own test finds it. Mostly empty.
+  std::string container;
 };
 
 // The file system on a device (its name in /sys): what libblkid reads from the node, else the link

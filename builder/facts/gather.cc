@@ -118,12 +118,14 @@ DumpMount describe_mount(const RootedReader& reader, const Mounts& mounts, const
                   .device = find_block_device(reader, entry.number, entry.source),
                   .uuid = {},
                   .journal = {},
-                  .members = {}};
+                  .members = {},
+                  .container = {}};
   if (!mount.device.empty()) {
     add_block_device(reader, mount.device, devices);
     FilesystemId id = identify_filesystem(reader, mount.device);
     mount.uuid = std::move(id.uuid);
     mount.journal = std::move(id.journal);
+    mount.container = std::move(id.container);
     if (std::optional<BtrfsFacts> btrfs = find_btrfs(reader, mount.device)) {
       if (mount.uuid.empty()) mount.uuid = btrfs->uuid;
       for (const std::string& name : btrfs->devices) add_block_device(reader, name, devices);

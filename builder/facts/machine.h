@@ -62,6 +62,8 @@ struct DumpMount {
   std::string journal;
   // All devices of a file system on more than one (btrfs), sorted; else empty.
   std::vector<std::string> members;
+  // What the device seems to be besides: "linux_raid_member" ...; see FilesystemId::container.
+  std::string container;
   bool operator==(const DumpMount&) const = default;
 };
 

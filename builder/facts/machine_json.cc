@@ -60,6 +60,7 @@ void visit(Visitor& v, Of<DumpMount> auto& mount) {
   v("uuid", mount.uuid, Check::kUuid);
   v("journal", mount.journal, Check::kUuid);
   v("members", mount.members, Check::kName);
+  v.unless_empty("container", mount.container, Check::kNameOrEmpty);
 }
 
 template <typename Visitor>

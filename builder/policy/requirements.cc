@@ -46,6 +46,15 @@ Result<void> check_file_system(const Place& place) {
                 "the {} file system at {} needs a second device, {}: it cannot be {} yet; {}",
                 mount.fs_type, mount.mount_point, device, place.role, place.advice);
   }
+  // Init trusts the signature, because a member of an array looks just the same.
+  if (!mount.container.empty()) {
+    return fail(
+        ErrorKind::kTargetNotSupported,
+        "{} has the {} file system of {} and the signature of {}, for which the image would "
+        "leave it alone: it cannot be {}; wipefs(8) shows a signature that is left over "
+        "from an earlier use, and removes it",
+        mount.device, mount.fs_type, mount.mount_point, mount.container, place.role);
+  }
   // Not to know is no refusal: what is missing once may be there at the next try, and an image that
   // was built before stays.
   if (mount.device.empty()) {

@@ -347,6 +347,20 @@ TEST(Gather, ReadsTheUuidFromTheDeviceBeforeTheLinks) {
   EXPECT_EQ(gathered(root).dump_mount.journal, "42000000-0000-0000-0000-000000000000");
 }
 
+TEST(Gather, SignatureOfAnArrayBesideTheFileSystemIsNoticed) {
+  FakeRoot root;
+  use_virtio_machine(root);
+  std::string disk(1 << 20, '\0');
+  disk.replace(1024 + 0x38, 2, "\x53\xef");
+  root.file("/dev/vda", disk);
+  EXPECT_EQ(gathered(root).dump_mount.container, "");
+  // Version 0.90, 64 KiB before the end.
+  disk.replace(disk.size() - (64 << 10), 4, "\xfc\x4e\x2b\xa9");
+  disk[disk.size() - (64 << 10) + 8] = 90;
+  root.file("/dev/vda", disk);
+  EXPECT_EQ(gathered(root).dump_mount.container, "linux_raid_member");
+}
+
 TEST(Gather, TakesTheUuidFromFstabAtLast) {
   FakeRoot root;
   use_virtio_machine(root);

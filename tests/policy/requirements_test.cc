@@ -151,6 +151,12 @@ TEST(Requirements, RefusesAFileSystemThatNeedsASecondDevice) {
                  "an external log on /dev/vdb");
 }
 
+TEST(Requirements, RefusesADeviceThatInitWouldTakeForAMemberOfAnArray) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.container = "linux_raid_member";
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "linux_raid_member");
+}
+
 TEST(Requirements, NotesThatADumpMayBeLargerThanAFileOnVfat) {
   MachineFacts machine = virtio_machine();
   machine.dump_mount.fs_type = "vfat";
@@ -354,7 +360,8 @@ MachineFacts two_disk_machine() {
                         .device = "vdb",
                         .uuid = "99999999-2222-3333-4444-555555555555",
                         .journal = {},
-                        .members = {}};
+                        .members = {},
+                        .container = {}};
   BlockDevice disk = machine.devices[0];
   disk.name = "vdb";
   for (BusNode& node : disk.chain) {

@@ -69,8 +69,9 @@ bool Volumes::is_complete(bool whole_group, TextBuffer& problem) const {
     if (!physical.needed && (!whole_group || physical.missing)) continue;
     const Disk* disk = find(physical.id);
     if (disk == nullptr) {
-      problem.put("no disk is its physical volume ");
+      problem.put("its physical volume ");
       lvm::put_id(physical.id, problem);
+      problem.put(" is missing");
       return false;
     }
     if (!physical.needed) continue;

@@ -253,8 +253,9 @@ TEST_F(ScanVolumes, MissingDiskIsNamedByItsId) {
   EXPECT_THAT(mapper.names, IsEmpty());
   EXPECT_THAT(std::string(found.problems.view()),
               ::testing::MatchesRegex(std::string("logical volume ") + kRecordedRoot +
-                                      ": no disk is its physical volume "
-                                      "[a-zA-Z0-9]{6}(-[a-zA-Z0-9]{4}){5}-[a-zA-Z0-9]{6}"));
+                                      ": its physical volume "
+                                      "[a-zA-Z0-9]{6}(-[a-zA-Z0-9]{4}){5}-[a-zA-Z0-9]{6} "
+                                      "is missing"));
 }
 
 TEST_F(ScanVolumes, DiskThatOnlyTheGroupNeedsIsWaitedForAtFirst) {
@@ -294,7 +295,7 @@ TEST_F(ScanVolumes, PhysicalVolumeOnAMirrorIsNotTakenFromItsMembers) {
   image[4096 + 144] = 8;
   root.write("dev/sdc", image);
   EXPECT_FALSE(scan("xfs"));
-  EXPECT_THAT(found.problems.view(), HasSubstr("no disk is its physical volume"));
+  EXPECT_THAT(found.problems.view(), HasSubstr("is missing"));
   EXPECT_THAT(found.seen.view(), HasSubstr("sdc linux_raid_member"));
 }
 
