@@ -30,7 +30,7 @@ struct Candidates {
   Candidate items[8];
   std::size_t count = 0;
   Text<512> seen;      // every device looked at: "vda -, vda1 ext4 0123..., sda (No medium found)"
-  Text<512> made;      // of layers, in all scans: "vg0-root of 2 segments"
+  Text<512> made;      // of layers, in all scans: "vg0-root, vg0-var"
   Text<512> problems;  // of layers, in the last scan
 };
 

@@ -133,7 +133,7 @@ bool Volumes::make(std::size_t layer, bool whole_group, DeviceMapper& mapper, Te
     return false;
   }
   problem.clear();
-  made.put(name.view(), " of ", volume_.segments.count, " segments");
+  made.put(name.view());
   return true;
 }
 
