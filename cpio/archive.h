@@ -21,7 +21,7 @@ struct Entry {
   std::string data;                // content of a regular file, target of a symbolic link
   std::uint32_t device_major = 0;  // for device nodes
   std::uint32_t device_minor = 0;
-  std::uint32_t links = 1;  // as stored: set by read_archive(), ignored by write_archive()
+  std::uint32_t links = 1;  // as stored: set by read_archive_prefix(), ignored by write_archive()
 };
 
 // A newc archive: entries sorted by path, missing parent directories added (0755), owner 0:0,
@@ -41,8 +41,5 @@ struct ArchivePrefix {
 // The entries at the start of `image`, where something else may follow. Damaged or truncated
 // entries are an error that says at which offset.
 kd::Result<ArchivePrefix> read_archive_prefix(std::string_view image);
-
-// Every entry of an archive that fills `archive` except for zeros after it.
-kd::Result<std::vector<Entry>> read_archive(std::string_view archive);
 
 }  // namespace cpio

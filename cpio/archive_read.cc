@@ -139,14 +139,4 @@ Result<ArchivePrefix> read_archive_prefix(std::string_view image) {
   return result;
 }
 
-Result<std::vector<Entry>> read_archive(std::string_view archive) {
-  KD_TRY(ArchivePrefix prefix, read_archive_prefix(archive));
-  const std::size_t rest = archive.find_first_not_of('\0', prefix.size);
-  if (rest != archive.npos) {
-    return fail(ErrorKind::kFailed, "cpio: the bytes at offset {} are neither an entry nor padding",
-                rest);
-  }
-  return std::move(prefix.entries);
-}
-
 }  // namespace cpio

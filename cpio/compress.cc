@@ -20,6 +20,11 @@ using kd::ErrorKind;
 using kd::fail;
 using kd::Result;
 
+struct LevelRange {
+  int low = 0;
+  int high = 0;
+};
+
 struct CodecTraits {
   Codec codec;
   std::string_view name;
@@ -167,8 +172,6 @@ Codec codec_of(std::string_view data) {
   }
   return Codec::kNone;
 }
-
-LevelRange level_range(Codec codec) { return traits_of(codec).levels; }
 
 Result<std::string> compress(std::string_view data, const Compression& compression) {
   const CodecTraits& traits = traits_of(compression.codec);

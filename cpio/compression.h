@@ -30,12 +30,6 @@ struct Compression {
   unsigned threads = 1;  // used by zstd; never changes the bytes
 };
 
-struct LevelRange {
-  int low = 0;
-  int high = 0;
-};
-LevelRange level_range(Codec codec);  // 0..0 for kNone
-
 // One stream that the Linux kernel's initramfs unpacker reads: xz with CRC32 and no BCJ filter,
 // lz4 in the legacy format, zstd as one frame with its content size in the header, so that a
 // one-shot decoder can read it too. No times, names or machine properties go in. NOT padded.

@@ -15,14 +15,11 @@ struct Variant {
   // Modules, programs and libraries are stored as single xz streams in an uncompressed archive,
   // and init unpacks each when it needs it: modules straight into init_module(2).
   bool packed = false;
-  std::string_view gives_up;  // compared with the variant before; empty for the first
 };
 
 inline constexpr std::array<Variant, 2> kVariants = {{
-    {.name = "whole", .packed = false, .gives_up = ""},
-    {.name = "packed",
-     .packed = true,
-     .gives_up = "it takes longer to build, and other tools list its files with .xz names"},
+    {.name = "whole", .packed = false},
+    {.name = "packed", .packed = true},
 }};
 
 }  // namespace kd

@@ -24,7 +24,7 @@ std::string archive_of(const std::vector<Entry>& entries, std::int64_t mtime = 0
 }
 
 std::vector<Entry> read_back(const std::vector<Entry>& entries) {
-  return read_archive(archive_of(entries)).value();
+  return entries_of(archive_of(entries)).value();
 }
 
 std::vector<std::string> paths_of(const std::vector<Entry>& entries) {
@@ -65,7 +65,7 @@ TEST(WriteArchive, WritesTheseBytes) {
 }
 
 TEST(WriteArchive, SortsAndAddsParents) {
-  const auto entries = read_archive(
+  const auto entries = entries_of(
       archive_of({file("b/c/d", "1"), directory("b", 0700), file("a", "2"), file("b-c", "3")}));
   EXPECT_THAT(paths_of(entries.value()), ElementsAre("a", "b", "b-c", "b/c", "b/c/d"));
   EXPECT_EQ(entries.value()[1].mode, S_IFDIR | 0700U);
@@ -178,7 +178,7 @@ TEST(ReadArchive, ReadsWhatCpioWrote) {
   const ToolResult result =
       run_tool(scratch, "cd tree && printf '%s\\n' a b c | cpio -o -H newc --quiet > ../archive");
   ASSERT_EQ(result.status, 0) << result.output;
-  const std::vector<Entry> entries = read_archive(scratch.read("archive")).value();
+  const std::vector<Entry> entries = entries_of(scratch.read("archive")).value();
   ASSERT_EQ(entries.size(), 3U);
   for (const Entry& entry : entries) {
     EXPECT_EQ(entry.data, entry.path == "c" ? sample_text(777) : "linked") << entry.path;
@@ -198,7 +198,7 @@ TEST(ReadArchive, CutOffAnywhereButBetweenEntriesIsAnError) {
       ++whole;
     } else {
       EXPECT_LT(size - prefix->size, 6U) << "not even a magic is left";
-      EXPECT_FALSE(read_archive(archive.substr(0, size))) << size;
+      EXPECT_FALSE(entries_of(archive.substr(0, size))) << size;
     }
   }
   EXPECT_EQ(whole, 5U);  // before each of a, d, d/b, l and the trailer
@@ -212,7 +212,7 @@ TEST(ReadArchive, EveryChangedByteGivesAnErrorOrAnArchive) {
     for (const char byte : {'\0', '0', '7', 'f', 'g', '\xff'}) {
       std::string damaged = archive;
       damaged[i] = byte;
-      const auto entries = read_archive(damaged);
+      const auto entries = entries_of(damaged);
       if (!entries) {
         ++errors;
         continue;
@@ -229,7 +229,7 @@ TEST(ReadArchive, HugeClaimsAreErrorsThatNameTheOffset) {
   for (const std::size_t field : {6U, 11U}) {  // sizes of data and name
     std::string damaged = archive;
     damaged.replace(second + 6 + 8 * field, 8, "ffffffff");
-    const auto entries = read_archive(damaged);
+    const auto entries = entries_of(damaged);
     ASSERT_FALSE(entries);
     EXPECT_THAT(entries.error().message, HasSubstr("offset " + std::to_string(second)));
   }
@@ -240,7 +240,7 @@ TEST(ReadArchive, ManyLinksToABigFileAreRefused) {
   std::string archive = archive_of({file("a", text), file("b", text)});
   const std::string name_without_data = archive.substr(0, archive.find("070701", 6));
   for (int i = 0; i < 40; ++i) archive.insert(0, name_without_data);
-  const auto read = read_archive(archive);
+  const auto read = entries_of(archive);
   ASSERT_FALSE(read);
   EXPECT_THAT(read.error().message, HasSubstr("more than 1 GiB"));
 }
@@ -248,16 +248,16 @@ TEST(ReadArchive, ManyLinksToABigFileAreRefused) {
 TEST(ReadArchive, NamesWithoutAnEndAreRefused) {
   std::string archive = archive_of({file("ab", "x")});
   archive[110 + 2] = 'c';
-  EXPECT_FALSE(read_archive(archive));
+  EXPECT_FALSE(entries_of(archive));
   archive[110 + 1] = '\0';
-  EXPECT_FALSE(read_archive(archive));
+  EXPECT_FALSE(entries_of(archive));
 }
 
 TEST(ReadArchive, OtherBytesBehindTheArchiveAreRefused) {
   const std::string archive = archive_of(sample_entries());
-  EXPECT_TRUE(read_archive(archive + std::string(512, '\0')));
-  EXPECT_FALSE(read_archive(archive + "x"));
-  EXPECT_FALSE(read_archive("070707 is the old format"));
+  EXPECT_TRUE(entries_of(archive + std::string(512, '\0')));
+  EXPECT_FALSE(entries_of(archive + "x"));
+  EXPECT_FALSE(entries_of("070707 is the old format"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cpio/archive.h"
+#include "cpio/image.h"
 #include "tests/base/temporary_directory.h"
 
 namespace cpio {
@@ -76,6 +77,12 @@ inline std::vector<Entry> sample_entries() {
           directory("root", 0700),
           file("odd/caf\xc3\xa9 with\nnewline", "1"),
           file("odd/\xff\xfe", "22")};
+}
+
+// Of an archive that is a whole initrd.
+inline kd::Result<std::vector<Entry>> entries_of(std::string_view archive) {
+  KD_TRY(std::vector<SegmentContent> segments, read_image(archive));
+  return std::move(segments.at(0).entries);
 }
 
 }  // namespace cpio

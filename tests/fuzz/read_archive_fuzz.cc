@@ -9,14 +9,15 @@
 #include "cpio/archive.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto entries = cpio::read_archive({reinterpret_cast<const char*>(data), size});
-  if (!entries) return 0;
-  const auto written = cpio::write_archive(*entries, 0);
+  const auto first = cpio::read_archive_prefix({reinterpret_cast<const char*>(data), size});
+  if (!first) return 0;
+  if (first->size > size) std::abort();
+  const auto written = cpio::write_archive(first->entries, 0);
   if (!written) return 0;
-  const auto again = cpio::read_archive(*written);
-  if (!again || again->size() < entries->size()) std::abort();
-  for (const cpio::Entry& entry : *entries) {
-    const bool same = std::any_of(again->begin(), again->end(), [&](const cpio::Entry& other) {
+  const auto again = cpio::read_archive_prefix(*written);
+  if (!again || !again->trailer || again->entries.size() < first->entries.size()) std::abort();
+  for (const cpio::Entry& entry : first->entries) {
+    const bool same = std::ranges::any_of(again->entries, [&](const cpio::Entry& other) {
       return other.path == entry.path && other.mode == entry.mode && other.data == entry.data;
     });
     if (!same) std::abort();
