@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "builder/policy/network_target.h"
 #include "hooks/image.h"
 #include "hooks/state.h"
 

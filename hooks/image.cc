@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "builder/policy/network_target.h"
 #include "hooks/initramfs_tools.h"
 #include "hooks/state.h"
 
@@ -72,18 +73,6 @@ Result<void> make_data_directory(const Context& context) {
 }
 
 }  // namespace
-
-Result<void> refuse_network(const KdumpConfig& config) {
-  for (const auto& [variable, value] :
-       {std::pair{"SSH", &config.ssh}, {"NFS", &config.nfs}, {"FTP", &config.ftp}}) {
-    if (value->empty()) continue;
-    return fail(ErrorKind::kTargetNotSupported,
-                "{}=\"{}\": dumps to the network are not supported yet; remove {} from {} to dump "
-                "to {}",
-                variable, *value, variable, kKdumpConfigPath, config.core_dir);
-  }
-  return {};
-}
 
 Result<void> build_image(const Context& context, const KdumpConfig& config,
                          std::string_view version, const BuildOptions& options) {

@@ -45,7 +45,4 @@ Freshness check_image(const Context& context, std::string_view version);
 // one of mkinitramfs.
 Result<bool> try_build(const Context& context, std::string_view version);
 
-// ErrorKind::kTargetNotSupported for SSH, NFS and FTP, naming the variable.
-Result<void> refuse_network(const KdumpConfig& config);
-
 }  // namespace kd

@@ -3,6 +3,7 @@
 
 #include "builder/facts/bzimage.h"
 #include "builder/facts/gather.h"
+#include "builder/policy/network_target.h"
 #include "hooks/encrypted_root.h"
 #include "hooks/image.h"
 #include "hooks/kexec_command.h"

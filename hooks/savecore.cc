@@ -18,6 +18,7 @@
 #include "builder/init/dump_directory.h"
 #include "builder/init/guard.h"
 #include "builder/init/linux_system.h"
+#include "builder/policy/network_target.h"
 #include "builder/policy/timeouts.h"
 #include "hooks/dump_check.h"
 #include "hooks/image.h"

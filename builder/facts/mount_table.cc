@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "builder/base/path.h"
+
 namespace kd {
 namespace {
 
@@ -67,12 +69,6 @@ Result<std::vector<MountEntry>> parse_table(std::string text, const char* name) 
   return entries;
 }
 
-bool holds(std::string_view mount_point, std::string_view path) {
-  return mount_point == "/" ||
-         (path.starts_with(mount_point) &&
-          (path.size() == mount_point.size() || path[mount_point.size()] == '/'));
-}
-
 }  // namespace
 
 Result<std::vector<MountEntry>> parse_mountinfo(std::string_view text) {
@@ -104,7 +100,7 @@ const MountEntry* find_mount(const std::vector<MountEntry>& mountinfo, std::stri
               : entry.id != current->id &&
                     (entry.parent == current->id ||
                      (top && entry.mount_point.size() > current->mount_point.size()));
-      if (below_current && holds(entry.mount_point, path) &&
+      if (below_current && is_within(entry.mount_point, path) &&
           (next == nullptr || entry.mount_point.size() <= next->mount_point.size())) {
         next = &entry;
       }
@@ -118,7 +114,7 @@ const MountEntry* find_mount(const std::vector<MountEntry>& mountinfo, std::stri
 const MountEntry* find_fstab_entry(const std::vector<MountEntry>& fstab, std::string_view path) {
   const MountEntry* found = nullptr;
   for (const MountEntry& entry : fstab) {
-    if (holds(entry.mount_point, path) &&
+    if (is_within(entry.mount_point, path) &&
         (found == nullptr || entry.mount_point.size() >= found->mount_point.size())) {
       found = &entry;
     }

@@ -2,12 +2,11 @@
 #include "builder/fit/measurement.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "builder/base/json.h"
 
 namespace kd {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
@@ -17,33 +16,15 @@ constexpr std::uint64_t kMapShare = 4096 / 64;  // struct page has 64 bytes
 // No Linux that can save a dump needs less, and nobody reserves more.
 constexpr std::uint64_t kSmallest = 16 * kMiB;
 constexpr std::uint64_t kLargest = std::uint64_t{64} * 1024 * kMiB;
-constexpr int kVersion = 1;
+constexpr unsigned kVersion = 1;
 
-Result<Json> object_of(std::string_view text) {
-  Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return fail(ErrorKind::kFailed, "not a JSON object");
-  const auto version = json.find("version");
-  if (version == json.end() || *version != kVersion) {
-    return fail(ErrorKind::kFailed, "not version {} of its format", kVersion);
-  }
-  return json;
-}
+// Both formats are smaller than a tenth of this.
+constexpr std::size_t kMostBytes = std::size_t{64} << 10;
 
-Result<std::string> text_at(const Json& json, const char* key) {
-  const auto value = json.find(key);
-  if (value == json.end() || !value->is_string()) {
-    return fail(ErrorKind::kFailed, "{} is not a text", key);
-  }
-  return value->get<std::string>();
-}
-
-Result<std::uint64_t> number_at(const Json& json, const char* key, std::uint64_t unit) {
-  const auto value = json.find(key);
-  if (value == json.end() || !value->is_number_unsigned() ||
-      value->get<std::uint64_t>() > kLargest / unit) {
-    return fail(ErrorKind::kFailed, "{} is not a number of bytes in memory", key);
-  }
-  return value->get<std::uint64_t>() * unit;
+void check_version(JsonObject& object) {
+  std::uint64_t version = 0;
+  object.read("version", version);
+  if (version != kVersion) object.complain(object.path_of("version"), "is not a known version");
 }
 
 bool is_number(std::string_view text) {
@@ -81,42 +62,64 @@ Result<Measurement> checked(Measurement measurement) {
   return measurement;
 }
 
-Result<std::string> date_of_stamp(const Json& json) {
-  KD_TRY(const std::string stamp, text_at(json, "stamp"));
+Result<std::string> date_of_stamp(const std::string& stamp) {
   if (stamp.size() < 12 || !is_number(stamp.substr(0, 12))) {
     return fail(ErrorKind::kFailed, "stamp is no date");
   }
   return fmt::format("{}-{}-{}", stamp.substr(0, 4), stamp.substr(4, 2), stamp.substr(6, 2));
 }
 
+// Of the capture kernel, in KiB.
+struct MemoryOfReport {
+  std::uint64_t map = 0, total = 0, free = 0, files = 0, lowest = 0;
+};
+
+MemoryOfReport read_memory(JsonObject& report, std::string& problem) {
+  MemoryOfReport memory;
+  const Json* member = report.find("memory");
+  if (member == nullptr) return memory;
+  JsonObject object(*member, report.path_of("memory"), problem);
+  object.read("map_kib", memory.map);
+  object.read("total_kib", memory.total);
+  object.read("start_free_kib", memory.free);
+  object.read("start_cached_kib", memory.files);
+  object.read("lowest_available_kib", memory.lowest);
+  return memory;
+}
+
+bool is_possible(const MemoryOfReport& memory) {
+  return memory.map <= kLargest / kKiB && memory.total <= memory.map &&
+         memory.free <= memory.total && memory.files <= memory.total - memory.free &&
+         memory.lowest <= memory.total && memory.lowest > 0;
+}
+
 }  // namespace
 
 Result<Measurement> measurement_from_report(std::string_view text, std::string_view origin) {
-  KD_TRY(const Json json, object_of(text));
-  KD_TRY(const std::string result, text_at(json, "result"));
-  if (result != "saved") return fail(ErrorKind::kFailed, "the capture did not save a dump");
+  KD_TRY(const Json json, parse_json(text, kMostBytes));
+  std::string problem, result, image_kernel, stamp;
+  JsonObject report(json, "", problem);
   Measurement measurement{.origin = std::string(origin)};
-  KD_TRY(measurement.kernel, text_at(json, "kernel"));
-  KD_TRY(measurement.profile, text_at(json, "profile"));
-  KD_TRY(const std::string image_kernel, text_at(json, "image_kernel"));
+  check_version(report);
+  report.read("result", result);
+  report.read("kernel", measurement.kernel);
+  report.read("profile", measurement.profile);
+  report.read("image_kernel", image_kernel);
+  report.read("stamp", stamp);
+  const MemoryOfReport memory = read_memory(report, problem);
+  if (!problem.empty()) return fail(ErrorKind::kFailed, "{}", problem);
+  if (result != "saved") return fail(ErrorKind::kFailed, "the capture did not save a dump");
   if (image_kernel != measurement.kernel) {
     return fail(ErrorKind::kFailed, "it ran with another kernel than its image was built for");
   }
-  KD_TRY(measurement.date, date_of_stamp(json));
-
-  const Json memory = json.value("memory", Json::object());
-  if (!memory.is_object()) return fail(ErrorKind::kFailed, "memory is not an object");
-  KD_TRY(const std::uint64_t map, number_at(memory, "map_kib", kKiB));
-  KD_TRY(const std::uint64_t total, number_at(memory, "total_kib", kKiB));
-  KD_TRY(const std::uint64_t free, number_at(memory, "start_free_kib", kKiB));
-  KD_TRY(const std::uint64_t files, number_at(memory, "start_cached_kib", kKiB));
-  KD_TRY(const std::uint64_t lowest, number_at(memory, "lowest_available_kib", kKiB));
-  if (total > map || free + files > total || lowest > total || lowest == 0) {
+  if (!is_possible(memory)) {
     return fail(ErrorKind::kFailed, "its figures of memory contradict each other");
   }
+  KD_TRY(measurement.date, date_of_stamp(stamp));
+  const std::uint64_t map = memory.map * kKiB;
   const std::uint64_t larger_map = (std::max(map, kUsualMap) - kUsualMap) / kMapShare;
-  measurement.kernel_bytes = map - free - files - larger_map;
-  measurement.peak_bytes = map - lowest - larger_map;
+  measurement.kernel_bytes = map - (memory.free + memory.files) * kKiB - larger_map;
+  measurement.peak_bytes = map - memory.lowest * kKiB - larger_map;
   return checked(std::move(measurement));
 }
 
@@ -132,14 +135,18 @@ std::string measurement_to_json(const Measurement& measurement) {
 }
 
 Result<Measurement> measurement_from_json(std::string_view text) {
-  KD_TRY(const Json json, object_of(text));
+  KD_TRY(const Json json, parse_json(text, kMostBytes));
+  std::string problem;
+  JsonObject object(json, "", problem);
   Measurement measurement;
-  KD_TRY(measurement.kernel, text_at(json, "kernel"));
-  KD_TRY(measurement.profile, text_at(json, "profile"));
-  KD_TRY(measurement.origin, text_at(json, "origin"));
-  KD_TRY(measurement.date, text_at(json, "date"));
-  KD_TRY(measurement.kernel_bytes, number_at(json, "kernel_bytes", 1));
-  KD_TRY(measurement.peak_bytes, number_at(json, "peak_bytes", 1));
+  check_version(object);
+  object.read("kernel", measurement.kernel);
+  object.read("profile", measurement.profile);
+  object.read("origin", measurement.origin);
+  object.read("date", measurement.date);
+  object.read("kernel_bytes", measurement.kernel_bytes);
+  object.read("peak_bytes", measurement.peak_bytes);
+  if (!problem.empty()) return fail(ErrorKind::kFailed, "{}", problem);
   return checked(std::move(measurement));
 }
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "builder/base/path.h"
+
 namespace kd {
 namespace {
 
@@ -29,11 +31,6 @@ bool has_word(std::string_view options, std::string_view word) {
          std::string_view::npos;
 }
 
-bool holds(std::string_view directory, std::string_view path) {
-  return directory == "/" || (path.starts_with(directory) &&
-                              (path.size() == directory.size() || path[directory.size()] == '/'));
-}
-
 // The subvolume that holds the root of a mount. The kernel writes its path last among the options,
 // commas included (btrfs_show_options() in fs/btrfs/super.c), fstab anywhere and without the first
 // slash; so the longest reading counts that leads to the mounted directory.
@@ -43,7 +40,7 @@ std::string subvolume_of(const DumpMount& mount) {
   std::string_view value = std::string_view(mount.options).substr(at);
   for (;;) {
     const std::string path = (value.starts_with('/') ? "" : "/") + std::string(value);
-    if (holds(path, mount.root)) return path;
+    if (is_within(path, mount.root)) return path;
     const std::size_t comma = value.rfind(',');
     // Without /proc only fstab tells of a mount, and says nothing of its root.
     if (comma == std::string_view::npos) return mount.root == "/" ? path : mount.root;
@@ -56,7 +53,7 @@ Result<MountedPart> part_of_btrfs(const DumpMount& mount) {
   MountedPart part{.options = "subvol=" + subvolume, .directory = "/"};
   if (subvolume == "/") {
     part.directory = mount.root;
-  } else if (mount.root.size() > subvolume.size() && holds(subvolume, mount.root)) {
+  } else if (mount.root.size() > subvolume.size() && is_within(subvolume, mount.root)) {
     part.directory = mount.root.substr(subvolume.size());
   }
   // mount(2) takes a comma for the end of an option, and knows no way to write one.

@@ -9,6 +9,7 @@
 #include "builder/policy/dump_libraries.h"
 #include "builder/policy/lasting_target.h"
 #include "builder/policy/mounted_part.h"
+#include "builder/policy/network_target.h"
 #include "builder/policy/storage_layer.h"
 #include "builder/policy/timeouts.h"
 
@@ -196,17 +197,6 @@ Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
   }
   if (!result.dump.note.empty()) result.notes.push_back(result.dump.note);
   result.uncalled_libraries = uncalled_libraries(result.dump.first);
-  return {};
-}
-
-Result<void> refuse_network(const KdumpConfig& config) {
-  for (const auto& [variable, value] :
-       {std::pair{"SSH", &config.ssh}, {"NFS", &config.nfs}, {"FTP", &config.ftp}}) {
-    if (value->empty()) continue;
-    return fail(ErrorKind::kTargetNotSupported,
-                "{}=\"{}\": network targets are not supported yet; unset {} to dump to {}",
-                variable, *value, variable, config.core_dir);
-  }
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "builder/base/path.h"
+
 namespace kd {
 namespace {
 
@@ -44,13 +46,11 @@ std::string_view name_in(const auto& table, std::string_view key) {
   return found == table.end() ? std::string_view() : found->second;
 }
 
-std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 // "session3", as drivers/scsi/scsi_transport_iscsi.c names what lies between host and target, with
 // iSCSI in software (below devices/platform) as with an adapter.
 bool is_iscsi_session(const BusNode& node) {
   constexpr std::string_view kSession = "session";
-  const std::string_view name = last_component(node.path);
+  const std::string_view name = base_name(node.path);
   return node.subsystem.empty() && name.starts_with(kSession) && name.size() > kSession.size() &&
          name.find_first_not_of("0123456789", kSession.size()) == std::string_view::npos;
 }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <set>
 
+#include "builder/base/path.h"
 #include "builder/programs/elf.h"
 
 namespace kd {
@@ -32,7 +33,6 @@ std::string_view multi_arch(int machine) {
   }
 }
 
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 std::string_view directory(std::string_view path) { return path.substr(0, path.rfind('/')); }
 
 std::vector<std::string> search_path(const ElfNeeds& needs, std::string_view source) {

@@ -9,6 +9,7 @@
 
 #include "builder/base/digest.h"
 #include "builder/base/json.h"
+#include "builder/base/path.h"
 #include "builder/report/verdict.h"
 
 namespace kd {
@@ -68,8 +69,6 @@ Json peak_json(const Peak& peak) {
 std::string kilobytes(std::uint64_t bytes) {
   return fmt::format("{:.1f}", static_cast<double>(bytes) / 1000);
 }
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::vector<const ReportEntry*> largest(const Report& report) {
   std::vector<const ReportEntry*> entries;
