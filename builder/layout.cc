@@ -19,7 +19,8 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
           .ram = facts.machine.ram,
           .dump_arguments = inputs.plan.requirements.dump.first,
           .bounce_buffers = inputs.bounce_buffers,
-          .real_root = inputs.real_root};
+          .real_root = inputs.real_root,
+          .volumes = inputs.plan.requirements.volumes.size()};
 }
 
 // Whatever the model goes by shows in the peaks of an image without files.

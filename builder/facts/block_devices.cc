@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "builder/facts/logical_volume.h"
+
 namespace kd {
 namespace {
 
@@ -94,7 +96,8 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
                      .kind = BlockKind::kDisk,
                      .layer = {},
                      .below = names_in(reader, path + "/slaves"),
-                     .chain = {}};
+                     .chain = {},
+                     .volume = {}};
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
     device.below = {base_name(parent_of(path))};
@@ -102,6 +105,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
     device.kind = BlockKind::kDeviceMapper;
     const std::string uuid = attribute(reader, path + "/dm/uuid");
     device.layer = uuid.substr(0, uuid.find('-'));
+    device.volume = volume_of_uuid(uuid);
   } else if (reader.exists(path + "/md")) {
     device.kind = BlockKind::kMd;
     device.layer = attribute(reader, path + "/md/level");

@@ -27,6 +27,19 @@ struct BusNode {
 
 enum class BlockKind { kDisk, kPartition, kDeviceMapper, kMd, kLoop, kOther };
 
+// A logical volume of LVM, as the metadata on its physical volumes describe it.
+struct LogicalVolume {
+  std::string group;  // id of the volume group, as lvm prints it
+  std::string id;     // id of the volume, as lvm prints it
+  // How its extents lie on physical volumes: "linear", "striped" or, of segments of both kinds,
+  // "linear, striped".
+  std::string layout;
+  // What init does not understand of it, or will not use. Both are empty when nobody could read
+  // the physical volumes.
+  std::string problem;
+  bool operator==(const LogicalVolume&) const = default;
+};
+
 struct BlockDevice {
   std::string name;  // as in /sys, where '!' stands for '/'; may differ after the crash
   BlockKind kind = BlockKind::kDisk;
@@ -38,6 +51,8 @@ struct BlockDevice {
   // Nearest first, the disk itself is the first node. Empty for partitions (their disk has it) and
   // for virtual devices. A multipath NVMe disk has the chains of all its controllers.
   std::vector<BusNode> chain;
+  // Device mapper of type LVM, but for the parts that lvm makes a volume of.
+  std::optional<LogicalVolume> volume;
   bool operator==(const BlockDevice&) const = default;
 };
 

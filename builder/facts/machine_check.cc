@@ -50,6 +50,14 @@ bool is_uuid(std::string_view value) {
   });
 }
 
+bool is_lvm_id(std::string_view value) {
+  constexpr std::string_view kForm = "xxxxxx-xxxx-xxxx-xxxx-xxxx-xxxx-xxxxxx";
+  return std::equal(value.begin(), value.end(), kForm.begin(), kForm.end(), [](char c, char form) {
+    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return form == '-' ? c == '-' : letter || (c >= '0' && c <= '9');
+  });
+}
+
 using Names = std::set<std::string_view>;
 
 std::string missing(const Names& names, std::string_view path, const std::string& name) {
@@ -102,6 +110,8 @@ std::string problem_of(std::string_view value, Check check) {
       return value.starts_with("devices/") && !leads_up(value) ? "" : "is no path in devices/";
     case Check::kUuid:
       return is_uuid(value) ? "" : "is no UUID";
+    case Check::kLvmId:
+      return is_lvm_id(value) ? "" : "is no id of lvm";
   }
   return {};
 }

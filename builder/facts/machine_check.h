@@ -17,6 +17,7 @@ enum class Check {
   kPath,     // absolute, without ".."
   kSysPath,  // "devices/...", below /sys, without ".."
   kUuid,     // letters, digits and -.:_, or empty
+  kLvmId,    // 32 letters and digits in seven groups, as lvm prints them
 };
 
 // Why `value` is not acceptable, empty when it is.

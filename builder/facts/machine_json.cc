@@ -35,12 +35,21 @@ void visit(Visitor& v, Of<BusNode> auto& node) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Of<LogicalVolume> auto& volume) {
+  v("group", volume.group, Check::kLvmId);
+  v("id", volume.id, Check::kLvmId);
+  v("layout", volume.layout, Check::kText);
+  v("problem", volume.problem, Check::kText);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("name", device.name, Check::kName);
   v("kind", device.kind, Check::kText);
   v("layer", device.layer, Check::kNameOrEmpty);
   v("below", device.below, Check::kName);
   v("chain", device.chain, Check::kText);
+  v.unless_empty("volume", device.volume, Check::kText);
 }
 
 template <typename Visitor>

@@ -52,6 +52,7 @@ struct ModelInput {
   std::vector<std::string> dump_arguments;  // of makedumpfile
   BounceBuffers bounce_buffers;
   std::optional<RealRoot> real_root;
+  std::uint64_t volumes = 0;  // logical volumes that init assembles
 };
 
 // Before anything was compressed: what the codec makes of Debian's modules and libraries, and 5 %.

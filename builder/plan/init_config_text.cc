@@ -50,6 +50,9 @@ Result<std::string> init_config_text(const PlanInput& input) {
       line("unpack", program_image_path(file, input.variant));
     }
   }
+  for (const VolumeId& volume : requirements.volumes) {
+    line("layer", fmt::format("lvm {} {}", volume.group, volume.id));
+  }
   if (requirements.capture == kdinit::CaptureMode::kRootfs) {
     line("capture", "rootfs");
   } else {

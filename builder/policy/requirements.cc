@@ -80,8 +80,25 @@ Result<void> check_file_system(const Place& place) {
   return {};
 }
 
-// The place's device and everything below it, nearest first; refuses every layer but partitions.
-Result<std::vector<const BlockDevice*>> plain_stack(const MachineFacts& machine,
+// Without its metadata nobody knows whether init can assemble it.
+Result<void> check_volume(const BlockDevice& device, const Place& place) {
+  if (!device.volume || !device.volume->layout.empty() || !device.volume->problem.empty())
+    return {};
+  return fail(
+      ErrorKind::kFailed,
+      "{} is on {}, a logical volume of LVM whose metadata could not be read from {}; run as "
+      "root",
+      place.path, device.name, fmt::join(device.below, ", "));
+}
+
+// What helps where a storage layer does not.
+std::string_view advice_for(const BlockDevice& device) {
+  return device.volume ? "; linear and striped volumes are, and partitions" : "";
+}
+
+// The place's device and everything below it, nearest first; refuses every layer but partitions and
+// logical volumes that init assembles.
+Result<std::vector<const BlockDevice*>> known_stack(const MachineFacts& machine,
                                                     const Place& place) {
   std::vector<const BlockDevice*> stack;
   std::vector<std::string> next = {place.mount.device};
@@ -95,9 +112,10 @@ Result<std::vector<const BlockDevice*>> plain_stack(const MachineFacts& machine,
     next.pop_back();
     if (const std::string layer = foreign_layer(*device); !layer.empty()) {
       return fail(ErrorKind::kTargetNotSupported,
-                  "{} is on {}, {}: this storage layer is not supported as {} yet", place.path,
-                  device->name, layer, place.role);
+                  "{} is on {}, {}: this storage layer is not supported as {} yet{}", place.path,
+                  device->name, layer, place.role, advice_for(*device));
     }
+    KD_CHECK(check_volume(*device, place));
     // A record may be damaged; a device below itself would never end.
     if (std::ranges::find(stack, device) != stack.end()) {
       return fail(ErrorKind::kTargetNotSupported, "block device {} is recorded below itself",
@@ -200,19 +218,49 @@ Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
   return {};
 }
 
-std::string describe(const Place& place) {
-  return fmt::format("{} on {} for {}", place.mount.fs_type, place.mount.device, place.path);
+// A number of the device mapper is another one after the next start.
+std::string_view lasting_name(const DumpMount& mount) {
+  constexpr std::string_view kMapper = "/dev/mapper/";
+  const std::string_view source = mount.source;
+  return source.starts_with(kMapper) ? source.substr(kMapper.size()) : mount.device;
 }
 
-// The modules that lead to the file system of `place`.
-Result<std::vector<modsel::Wanted>> modules_for(const MachineFacts& machine, const Place& place) {
+std::string describe(const Place& place) {
+  return fmt::format("{} on {} for {}", place.mount.fs_type, lasting_name(place.mount), place.path);
+}
+
+// What leads to the file system of a place.
+struct Way {
+  std::vector<modsel::Wanted> modules;
+  std::vector<VolumeId> volumes;
+};
+
+Result<Way> way_to(const MachineFacts& machine, const Place& place) {
   KD_CHECK(check_file_system(place));
-  KD_TRY(const std::vector<const BlockDevice*> stack, plain_stack(machine, place));
-  std::vector<modsel::Wanted> wanted;
-  for (const BlockDevice* device : stack) want_bus_modules(device->name, device->chain, wanted);
-  wanted.push_back(
+  KD_TRY(const std::vector<const BlockDevice*> stack, known_stack(machine, place));
+  Way way;
+  for (const BlockDevice* device : stack) {
+    want_bus_modules(device->name, device->chain, way.modules);
+    if (device->volume) way.volumes.push_back({device->volume->group, device->volume->id});
+  }
+  // It has the targets "linear" and "striped" in itself, see drivers/md/Makefile.
+  if (!way.volumes.empty()) {
+    way.modules.push_back({.what = "dm_mod",
+                           .otherwise = {},
+                           .options = {},
+                           .reason = fmt::format("assembles {}", lasting_name(place.mount))});
+  }
+  way.modules.push_back(
       {.what = place.mount.fs_type, .otherwise = {}, .options = {}, .reason = describe(place)});
-  return wanted;
+  return way;
+}
+
+void add_volumes(const std::vector<VolumeId>& volumes, Requirements& result) {
+  for (const VolumeId& volume : volumes) {
+    if (std::ranges::find(result.volumes, volume) == result.volumes.end()) {
+      result.volumes.push_back(volume);
+    }
+  }
 }
 
 Result<void> add_target(const MachineFacts& machine, Requirements& result) {
@@ -220,8 +268,10 @@ Result<void> add_target(const MachineFacts& machine, Requirements& result) {
                     .path = machine.dump_directory,
                     .role = "a dump target",
                     .advice = "set KDUMP_COREDIR to a directory on ext2/3/4, xfs, btrfs or vfat"};
-  KD_TRY(result.modules.wanted, modules_for(machine, place));
+  KD_TRY(Way way, way_to(machine, place));
   KD_TRY(result.target, choose_target(machine));
+  result.modules.wanted = std::move(way.modules);
+  add_volumes(way.volumes, result);
   result.target.description = describe(place);
   if (std::string note = largest_file_note(place.mount.fs_type, machine.ram); !note.empty()) {
     result.notes.push_back(std::move(note));
@@ -250,14 +300,15 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
                     .path = "/",
                     .role = "the root of a capture",
                     .advice = "set KDUMP_CAPTURE=direct"};
-  KD_TRY(std::vector<modsel::Wanted> wanted, modules_for(machine, place));
+  KD_TRY(Way way, way_to(machine, place));
   if (result.capture == kdinit::CaptureMode::kRootfs) {
-    result.modules.wanted = std::move(wanted);
+    result.modules.wanted = std::move(way.modules);
     result.target.description = describe(place);
   } else if (machine.root_mount) {
-    for (modsel::Wanted& module : wanted) module.required = false;
-    result.root_modules = std::move(wanted);
+    for (modsel::Wanted& module : way.modules) module.required = false;
+    result.root_modules = std::move(way.modules);
   }
+  add_volumes(way.volumes, result);
   result.root = {.fs_type = mount.fs_type, .uuid = mount.uuid, .options = part.options};
   return {};
 }

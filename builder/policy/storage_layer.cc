@@ -89,6 +89,11 @@ std::string with_type(std::string_view what, const BlockDevice& device) {
                               : fmt::format("{} of type {}", what, device.layer);
 }
 
+// A volume that nobody could read is no other layer: to try again may help.
+std::string layer_of_volume(const LogicalVolume& volume) {
+  return volume.problem.empty() ? "" : fmt::format("a logical volume of LVM ({})", volume.problem);
+}
+
 std::string layer_of_virtual(const BlockDevice& device) {
   const auto found = std::ranges::find_if(
       kVirtualDisks, [&](const Named& row) { return device.name.starts_with(row.first); });
@@ -108,7 +113,7 @@ std::string foreign_layer(const BlockDevice& device) {
     case BlockKind::kPartition:
       return {};
     case BlockKind::kDeviceMapper:
-      return with_type("a device mapper", device);
+      return device.volume ? layer_of_volume(*device.volume) : with_type("a device mapper", device);
     case BlockKind::kMd:
       return with_type("an MD RAID", device);
     case BlockKind::kLoop:

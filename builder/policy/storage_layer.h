@@ -11,8 +11,9 @@
 namespace kd {
 
 // The storage layer that keeps init from reaching a device, for a message ("an iSCSI disk", "a
-// device mapper of type LVM"). Empty for partitions, and for disks whose chain shows a driver that
-// finds them by itself: those of a local controller, whatever its bus.
+// device mapper of type CRYPT"). Empty for partitions, for logical volumes that init assembles, and
+// for disks whose chain shows a driver that finds them by itself: those of a local controller,
+// whatever its bus.
 [[nodiscard]] std::string foreign_layer(const BlockDevice& device);
 
 // Whether the drivers of a bus take what a controller has found ("scsi", "mmc"). They make the

@@ -33,8 +33,23 @@ WATCHDOG = {"watchdogs": [{"name": "watchdog0", "chain": [
     {"path": "devices/pci0000:00/0000:00:1e.0", "subsystem": "pci",
      "modalias": "pci:v00008086d000025ABsv00001AF4sd00001100bc08sc80i00",
      "driver": "i6300ESB timer", "module": "i6300esb"}]}]}
+# The image does not know of it: the first 40 MiB of the target, its superblock among them, move to
+# the other disk, and another volume takes their place.
+MOVE = """
+load dm_mirror
+lvm pvmove -qq -i 1 /dev/nvme0n1:0-9 /dev/nvme1n1 || fail pvmove
+lvm lvcreate -qq -y -l 10 -n kept deb-vg /dev/nvme0n1:0-9 || fail lvcreate
+lvm lvextend -qq -l +5 deb-vg/root /dev/nvme1n1 || fail lvextend
+dd if=/dev/urandom of=/dev/deb-vg/kept bs=1M count=40 conv=fsync || fail dd
+"""
+# Writing to an origin without its snapshots would break them.
+SNAPSHOT = """
+load dm_snapshot
+lvm lvcreate -qq -s -l 20 -n kept deb-vg/var-crash || fail lvcreate
+"""
 PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
+HURRIED = "KDUMP_TARGET_TIMEOUT=10\n"
 TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
@@ -82,6 +97,16 @@ def saved_on(device):
     return saved_and_says(f"{device} is the target")
 
 
+def saved_beside_others(crash):
+    return judge.saved(crash) + judge.foreign_blocks_kept(crash)
+
+
+def not_touched(because):
+    """Nothing saved, for a reason that is said, and nothing written in the place of it."""
+    return lambda crash: (judge.no_target(crash, (because,)) + judge.foreign_blocks_kept(crash)
+                          + [f"there is {path.name}" for path in judge.run_directories(crash)])
+
+
 def saved_with_retry(because):
     return lambda crash: (judge.saved(crash, "saved-with-retry")
                           + judge.console(crash, because))
@@ -123,5 +148,15 @@ CASES = {case.name: case for case in (
          unread_from="kdump-init "),
     Case("watchdog-armed", "qemu-virtio-ext4", judge.saved, prepare=ARM, devices=I6300ESB,
          facts_too=WATCHDOG, sysroot=hungry.slow),
+    Case("lvm-ext4", "qemu-lvm-ext4", saved_on("/dev/dm-0")),
+    Case("lvm-ext4-predicted-minimum", "qemu-lvm-ext4", judge.saved, crashkernel=PREDICTED),
+    Case("lvm-striped-xfs-6.12", "qemu-lvm-striped-xfs", judge.saved, sysroot=userland.sysroot),
+    Case("lvm-segments", "qemu-lvm-segments-ext4", judge.saved),
+    Case("lvm-moved", "qemu-lvm-segments-ext4", saved_beside_others, prepare=MOVE),
+    Case("lvm-disk-missing", "qemu-lvm-striped-xfs", no_target("its physical volume kdump0-0000-0000-0000-0000-0000-000001 is missing"),
+         without_target=True,
+         config=HURRIED, sysroot=userland.sysroot),
+    Case("lvm-snapshot-since", "qemu-lvm-ext4", not_touched("snapshot"), prepare=SNAPSHOT,
+         config=HURRIED),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
 )}

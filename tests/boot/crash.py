@@ -11,9 +11,12 @@ import kernels
 import qemu
 
 PANIC = "sysrq: Trigger a crash"
-# What has to be in the dump, see debugger.py. Nothing is started for it.
+# What has to be in the dump, see debugger.py. Nothing is started for it. The thread with which ext4
+# reads block bitmaps ahead may end before the panic.
 INVENTORY = """
-for task in /proc/[0-9]*; do read -r name < $task/comm && echo "guest: task <$name>"; done
+for task in /proc/[0-9]*; do
+  read -r name < $task/comm && [ "$name" != ext4lazyinit ] && echo "guest: task <$name>"
+done
 while read -r name rest; do echo "guest: module <$name>"; done < /proc/modules
 """
 
@@ -25,7 +28,7 @@ def script(disks_there, command_line, prepare):
         lines += [disk.bring_up, f"target=/mnt{index}", "mkdir -p $target",
                   f"mount -t {disk.file_system} -o {disk.options} $(device_of {disk.uuid}) "
                   "$target || fail mount"]
-    lines += [prepare, "sync"]
+    lines += [prepare, *(disk.audit for disk in disks_there), "sync"]
     if disks_there:  # its journal is not clean when the kernel panics
         lines.append("echo busy > $target/kept-busy")
     lines += [INVENTORY, f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "
@@ -42,6 +45,7 @@ class Crash:
     console: qemu.Console
     saved: pathlib.Path  # copy of the dump directory
     paths: list          # the disks as they were left
+    afterwards: str      # what the guest said that read them
 
     def seconds(self, text):
         """From the panic to the first line that holds `text`; None when it was never printed."""
@@ -71,6 +75,7 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
     saved = folder / "saved"
     if console.when(PANIC) is None:
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")
+    afterwards = ""
     if not (without_target or destroyed):
-        disks.read_back(kernel, machine, paths, saved, folder / "read-back.log")
-    return Crash(console, saved, paths)
+        afterwards = disks.read_back(kernel, machine, paths, saved, folder / "read-back.log")
+    return Crash(console, saved, paths, afterwards)

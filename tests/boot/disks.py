@@ -69,11 +69,14 @@ def copy(paths, folder):
 
 
 def read_back(kernel, machine, paths, destination, log):
-    """Copies the dump directory of the machine to the host directory `destination`."""
+    """Copies the dump directory of the machine to the host directory `destination`.
+
+    Returns what the guest said, which includes the disks' audit."""
     disk = machine.target
     script = "\n".join((
-        disk.bring_up, f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
+        # A case may have taken a snapshot.
+        "load dm_snapshot" if machine.has_volumes else "", disk.bring_up, disk.audit, f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
         f"mount -t {disk.file_system} -o ro,{disk.options} $device /mnt || fail mount",
         f"hand_over /mnt/{machine.dump_folder}", "df -k /mnt", "umount /mnt"))
-    guest.fetch(kernel, script, log, destination, files=tools(machine, kernel),
-                drives=drives(machine, paths, read_only=True))
+    return guest.fetch(kernel, script, log, destination, files=tools(machine, kernel),
+                       drives=drives(machine, paths, read_only=True)).text

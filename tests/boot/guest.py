@@ -149,12 +149,15 @@ def do(kernel, script, log, command_line="", **options):
 
 
 def fetch(kernel, script, log, destination, *, drives=(), **options):
-    """Like do() for a script that calls hand_over: what it hands over lands in `destination`."""
+    """Like do() for a script that calls hand_over: what it hands over lands in `destination`.
+
+    Returns the Console."""
     BOOT.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BOOT, prefix="results-") as results:
         results.truncate(RESULTS_SIZE)
         disk = qemu.Drive(results.name, "virtio-blk", serial=RESULTS)
-        do(kernel, script, log, drives=[*drives, disk], **options)
+        console = do(kernel, script, log, drives=[*drives, disk], **options)
         destination.mkdir(parents=True, exist_ok=True)
         subprocess.run(["tar", "-x", "--no-same-owner", "-f", results.name, "-C", destination],
                        check=True)
+    return console

@@ -171,6 +171,13 @@ def no_target(crash, because):
     return problems
 
 
+def foreign_blocks_kept(crash):
+    """A volume beside the target holds what it held before the panic."""
+    kept = re.compile(r"guest: kept \w+")
+    before, after = set(kept.findall(crash.console.text)), set(kept.findall(crash.afterwards))
+    return [] if before and before == after else [f"foreign blocks: {before} before, {after} after"]
+
+
 def restarted_by_guard(crash):
     """A driver hung; nothing could be saved, but the machine came back."""
     problems = ["the machine hung until the time limit"] if crash.console.timed_out else []

@@ -33,8 +33,7 @@ class FileSystem:
 
     @property
     def mkfs(self):
-        # A thread that initialises tables later may end between the inventory and the panic.
-        identity = {"ext4": f"-q -E lazy_itable_init=0,lazy_journal_init=0 -U {self.uuid}", "xfs": f"-q -m uuid={self.uuid}",
+        identity = {"ext4": f"-q -U {self.uuid}", "xfs": f"-q -m uuid={self.uuid}",
                     "btrfs": f"-q -U {self.uuid}", "vfat": f"--mbr=no -i {self.uuid.replace('-', '')}"}
         return f"mkfs.{self.file_system} {identity[self.file_system]} {self.node}"
 
@@ -57,6 +56,8 @@ class Disk(FileSystem):
     partition: bool = False  # a GPT with one partition instead of the whole disk
     subvolume: str = ""
     megabytes: int = 512
+
+    audit = ""  # shell that prints what no capture may change
 
     @property
     def node(self):
@@ -141,6 +142,13 @@ class Volume(FileSystem):
     def bring_up(self):
         return "\n".join((f"load {self.modules} dm_mod {self.targets}", wait_for(self.group.nodes[-1:]),
                           f"lvm vgchange -qq -ay {self.group.name} || fail vgchange"))
+
+    @property
+    def audit(self):
+        """What lvm thinks of the group, and a digest of the volume "kept", if a case has made one."""
+        kept = f"/dev/{self.group.name}/kept"
+        return (f"lvm vgck {self.group.name} || fail vgck\n"
+                f'[ ! -b {kept} ] || echo "guest: kept $(md5sum < {kept})"')
 
     @property
     def create(self):

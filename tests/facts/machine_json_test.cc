@@ -50,6 +50,22 @@ TEST(MachineJson, RoundTripKeepsEmptyFacts) {
   EXPECT_EQ(*again, machine);
 }
 
+TEST(MachineJson, KeepsTheIdsOfAVolumeAndRefusesOthers) {
+  MachineFacts machine = *machine_from_json(record_text());
+  const std::string id = "AbCdEf-0000-1111-2222-3333-4444-GhIjKl";
+  machine.devices[0].volume = LogicalVolume{id, id, "linear, striped", ""};
+  const std::string text = machine_to_json(machine);
+  ASSERT_TRUE(machine_from_json(text).has_value());
+  EXPECT_EQ(*machine_from_json(text), machine);
+  for (const char* wrong : {"", "AbCdEf-0000-1111-2222-3333-4444-GhIj/l", "AbCdEf"}) {
+    json record = json::parse(text);
+    record["devices"][0]["volume"]["id"] = wrong;
+    const auto read = machine_from_json(record.dump());
+    ASSERT_FALSE(read.has_value()) << wrong;
+    EXPECT_THAT(read.error().message, HasSubstr("/devices/0/volume/id: is no id of lvm"));
+  }
+}
+
 TEST(MachineJson, WatchdogsAreAMemberThatOlderRecordsHaveNot) {
   MachineFacts machine = *machine_from_json(record_text());
   EXPECT_TRUE(machine.watchdogs.empty());

@@ -101,6 +101,15 @@ TEST(MemoryModel, EveryThreadOfMakedumpfileCounts) {
   EXPECT_EQ(predict(input).capture.total(), without);
 }
 
+TEST(MemoryModel, EveryVolumeCountsInACaptureAndAMachineWithoutPaysNothing) {
+  ModelInput input = model(kMiB, {}, kVariants[0]);
+  const std::uint64_t without = predict(input).capture.total();
+  input.volumes = 2;
+  EXPECT_EQ(predict(input).capture.total(),
+            without + term(predict(input).capture, "device mapper"));
+  EXPECT_GE(term(predict(input).capture, "device mapper"), 2 * (100U << 10));
+}
+
 TEST(MemoryModel, TheLargerPeakDecidesRoundedUpToWholeMiB) {
   const Fit unpacking = predict(model(10 * kMiB, {}, kVariants[0]));
   EXPECT_GT(unpacking.unpack.total(), unpacking.capture.total());

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/facts/logical_volume.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "builder/base/fd.h"
+#include "builder/init/storage/lvm.h"
+
+namespace kd {
+namespace {
+
+namespace lvm = kdinit::lvm;
+
+std::string with_dashes(std::string_view characters) {
+  constexpr std::array<std::size_t, 7> kGroups = {6, 4, 4, 4, 4, 4, 6};
+  std::string id;
+  for (const std::size_t size : kGroups) {
+    if (!id.empty()) id += '-';
+    id += characters.substr(0, size);
+    characters.remove_prefix(size);
+  }
+  return id;
+}
+
+struct Below {
+  std::set<std::string> parts;     // volumes of the same group that a volume is made of
+  std::set<std::string> physical;  // what these lie on
+};
+
+void add_below(const DeviceMap& devices, const std::string& name, const std::string& group,
+               Below& found) {
+  const auto device = devices.find(name);
+  if (device == devices.end()) return;
+  for (const std::string& below : device->second.below) {
+    const auto next = devices.find(below);
+    const bool part = next != devices.end() && next->second.kind == BlockKind::kDeviceMapper &&
+                      next->second.layer == "LVM" &&
+                      (!next->second.volume || next->second.volume->group == group);
+    if (!part) {
+      found.physical.insert(below);
+    } else if (found.parts.insert(below).second) {
+      add_below(devices, below, group, found);
+    }
+  }
+}
+
+// What the physical volumes below one volume tell of its group.
+struct Group {
+  std::size_t readable = 0;  // devices that could be opened
+  std::vector<lvm::Id> physical_volumes;
+  std::vector<std::string> damaged;  // names of devices
+  std::vector<char> text;            // the newest; empty without any
+  std::uint64_t seqno = 0;
+};
+
+void read_area(kdinit::BlockReader& device, const lvm::Area& area, const std::string& name,
+               const lvm::Id& wanted, Group& group) {
+  std::vector<char> buffer(lvm::kMaxTextBytes);
+  std::string_view text;
+  switch (lvm::read_text(device, area, buffer, text)) {
+    case lvm::TextState::kNoText:
+      return;
+    case lvm::TextState::kDamaged:
+    case lvm::TextState::kTooLarge:
+      group.damaged.push_back(name);
+      return;
+    case lvm::TextState::kValid:
+      break;
+  }
+  lvm::Summary summary;
+  if (!lvm::read_summary(text, summary) || summary.group != wanted) return;
+  if (!group.text.empty() && summary.seqno <= group.seqno) return;
+  group.seqno = summary.seqno;
+  group.text.assign(text.begin(), text.end());
+}
+
+void read_physical_volume(const RootedReader& reader, const std::string& name,
+                          const lvm::Id& wanted, Group& group) {
+  std::string node = "/dev/" + name;
+  std::replace(node.begin() + 5, node.end(), '!', '/');
+  const Result<std::string> path = reader.host_path(node);
+  if (!path) return;
+  const Fd fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return;
+  ++group.readable;
+  kdinit::FileReader device(fd.get());
+  lvm::Label label;
+  switch (lvm::read_label(device, label)) {
+    case lvm::LabelState::kNone:
+      return;
+    case lvm::LabelState::kDamaged:
+      group.damaged.push_back(name);
+      return;
+    case lvm::LabelState::kFound:
+      break;
+  }
+  group.physical_volumes.push_back(label.physical_volume);
+  for (const lvm::Area& area : label.areas) read_area(device, area, name, wanted, group);
+}
+
+std::string layout_of(const lvm::Volume& volume) {
+  const auto has = [&volume](bool linear) {
+    return std::any_of(volume.segments.begin(), volume.segments.end(),
+                       [&](const auto& segment) { return (segment.stripe_count == 1) == linear; });
+  };
+  return !has(false) ? "linear" : has(true) ? "linear, striped" : "striped";
+}
+
+// The same as init will decide, with the same words.
+void describe(const Group& group, const lvm::Id& id, LogicalVolume& described) {
+  if (group.text.empty()) {
+    described.problem = group.damaged.empty()
+                            ? "no metadata of its volume group on the disks below it"
+                            : fmt::format("damaged metadata on {}", fmt::join(group.damaged, ", "));
+    return;
+  }
+  const auto volume = std::make_unique<lvm::Volume>();
+  const std::string_view text(group.text.data(), group.text.size());
+  if (const lvm::Refusal refusal = lvm::find_volume(text, id, *volume); refusal.refused()) {
+    described.problem = refusal.what;
+    if (!refusal.detail.empty()) described.problem += fmt::format(": {}", refusal.detail);
+    return;
+  }
+  for (const lvm::PhysicalVolume& needed : volume->physical_volumes) {
+    if (needed.needed &&
+        std::ranges::find(group.physical_volumes, needed.id) == group.physical_volumes.end()) {
+      described.problem = fmt::format("physical volume {} was not found below it", needed.name);
+      return;
+    }
+  }
+  described.layout = layout_of(*volume);
+}
+
+}  // namespace
+
+std::optional<LogicalVolume> volume_of_uuid(std::string_view uuid) {
+  constexpr std::string_view kPrefix = "LVM-";
+  constexpr std::size_t kId = 32;
+  if (!uuid.starts_with(kPrefix) || uuid.size() != kPrefix.size() + 2 * kId) return std::nullopt;
+  uuid.remove_prefix(kPrefix.size());
+  return LogicalVolume{.group = with_dashes(uuid.substr(0, kId)),
+                       .id = with_dashes(uuid.substr(kId)),
+                       .layout = {},
+                       .problem = {}};
+}
+
+void read_volumes(const RootedReader& reader, DeviceMap& devices) {
+  std::set<std::string> parts;
+  for (auto& [name, device] : devices) {
+    if (!device.volume) continue;
+    Below below;
+    add_below(devices, name, device.volume->group, below);
+    parts.insert(below.parts.begin(), below.parts.end());
+    lvm::Id wanted, id;
+    if (!lvm::parse_id(device.volume->group, wanted) || !lvm::parse_id(device.volume->id, id)) {
+      device.volume->problem = "an id that lvm does not make";
+      continue;
+    }
+    Group group;
+    for (const std::string& disk : below.physical) {
+      read_physical_volume(reader, disk, wanted, group);
+    }
+    if (group.readable > 0) describe(group, id, *device.volume);
+  }
+  for (const std::string& part : parts) devices.at(part).volume.reset();
+}
+
+}  // namespace kd

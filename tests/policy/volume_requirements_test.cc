@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What a machine on LVM needs of the capture kernel.
+#include <gmock/gmock.h>
+
+#include "builder/policy/requirements.h"
+#include "tests/machine_fixture.h"
+
+namespace kd {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& config = {}) {
+  return decide(machine, config, {}, {}, {"1.7.2", "6.1.0-56-amd64"});
+}
+
+KdumpConfig rootfs() {
+  KdumpConfig config;
+  config.capture = "rootfs";
+  return config;
+}
+
+std::vector<std::string> wanted_names(const Requirements& requirements) {
+  std::vector<std::string> names;
+  for (const modsel::Wanted& wanted : requirements.modules.wanted) names.push_back(wanted.what);
+  return names;
+}
+
+void expect_refused(const Result<Requirements>& result, ErrorKind kind, const char* part) {
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().kind, kind);
+  EXPECT_THAT(result.error().message, HasSubstr(part));
+}
+
+constexpr const char* kGroup = "aaaaaa-0000-1111-2222-3333-4444-bbbbbb";
+
+// The dump on a striped volume of two disks, / on another of the first alone.
+MachineFacts lvm_machine() {
+  MachineFacts machine = virtio_machine();
+  BlockDevice second = machine.devices[0];
+  second.name = "nvme0n1";
+  second.chain[0] = {.path = "devices/pci0000:00/0000:00:05.0",
+                     .subsystem = "pci",
+                     .modalias = "pci:v00001B36d00000010",
+                     .driver = "nvme",
+                     .module = "nvme"};
+  const auto volume = [](const char* name, const char* id, const char* layout,
+                         std::vector<std::string> below) {
+    return BlockDevice{.name = name,
+                       .kind = BlockKind::kDeviceMapper,
+                       .layer = "LVM",
+                       .below = std::move(below),
+                       .chain = {},
+                       .volume = LogicalVolume{kGroup, id, layout, ""}};
+  };
+  machine.devices = {
+      volume("dm-0", "cccccc-0000-0000-0000-0000-0000-000001", "linear", {"vda"}),
+      volume("dm-1", "cccccc-0000-0000-0000-0000-0000-000002", "striped", {"nvme0n1", "vda"}),
+      second, machine.devices[0]};
+  machine.root_mount = machine.dump_mount;
+  machine.root_mount->device = "dm-0";
+  machine.dump_mount.mount_point = "/var/crash";
+  machine.dump_mount.source = "/dev/mapper/deb--vg-var--crash";
+  machine.dump_mount.device = "dm-1";
+  return machine;
+}
+
+TEST(VolumeRequirements, FollowsAVolumeToAllItsDisksAndNamesItByItsIds) {
+  const auto result = decide_for(lvm_machine());
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result), testing::IsSupersetOf({"virtio_blk", "nvme", "dm_mod"}));
+  EXPECT_THAT(result->volumes,
+              ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000002"},
+                          VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000001"}));
+  // dm-1 may be dm-0 after the next start, and the image would not be fresh.
+  EXPECT_EQ(result->target.description, "ext4 on deb--vg-var--crash for /var/crash");
+}
+
+TEST(VolumeRequirements, NamesAVolumeOnceThatHoldsTargetAndRoot) {
+  MachineFacts machine = lvm_machine();
+  machine.dump_mount = *machine.root_mount;
+  machine.root_mount.reset();
+  for (const KdumpConfig& config : {KdumpConfig(), rootfs()}) {
+    const auto result = decide_for(machine, config);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_THAT(result->volumes,
+                ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000001"}));
+  }
+}
+
+TEST(VolumeRequirements, RefusesAVolumeThatInitDoesNotUnderstandWithItsTypeAndWhatIsSupported) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout.clear();
+  machine.devices[1].volume->problem = "it is a thin volume";
+  const auto result = decide_for(machine);
+  expect_refused(result, ErrorKind::kTargetNotSupported,
+                 "/var/crash is on dm-1, a logical volume of LVM (it is a thin volume): this "
+                 "storage layer is not supported as a dump target yet; linear and striped");
+}
+
+TEST(VolumeRequirements, DoesWithoutARootOnAVolumeThatInitDoesNotUnderstand) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[0].volume->problem = "it is a thin volume";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_FALSE(result->root.has_value());
+  EXPECT_THAT(result->volumes,
+              ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000002"}));
+  EXPECT_THAT(result->notes, Contains(HasSubstr("it is a thin volume")));
+}
+
+// To read a disk takes root: what was built before stays, and the next try may know.
+TEST(VolumeRequirements, DoesNotKnowAVolumeWhoseDisksNobodyCouldRead) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout.clear();
+  expect_refused(decide_for(machine), ErrorKind::kFailed,
+                 "metadata could not be read from nvme0n1, vda; run as root");
+}
+
+TEST(VolumeRequirements, RefusesWhatAVolumeLiesOn) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].below = {"crypt"};
+  machine.devices.push_back(
+      {.name = "crypt", .kind = BlockKind::kDeviceMapper, .layer = "CRYPT", .below = {"vda"}});
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "/var/crash is on crypt, a device mapper of type CRYPT");
+}
+
+}  // namespace
+}  // namespace kd
