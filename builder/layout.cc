@@ -48,7 +48,9 @@ std::string memory_for_people(const Facts& facts, const ImageInputs& inputs) {
 Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant) {
   PlanInput input = inputs.plan;
   input.variant = variant;
-  KD_TRY(input.init_path, own_file(variant.packed ? "kdump-init-packed" : "kdump-init"));
+  KD_TRY(input.init_path,
+         own_file(fmt::format("kdump-init{}{}", variant.packed ? "-packed" : "",
+                              input.requirements.volumes.empty() ? "" : "-layers")));
   return make_plan(input);
 }
 
