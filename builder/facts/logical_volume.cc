@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "builder/base/fd.h"
+#include "builder/init/storage/container.h"
 #include "builder/init/storage/lvm.h"
 
 namespace kd {
@@ -58,6 +59,7 @@ struct Group {
   std::vector<std::string> damaged;  // names of devices
   std::vector<char> text;            // the newest; empty without any
   std::uint64_t seqno = 0;
+  std::string hidden;  // a disk that init will not take for a physical volume, and why
 };
 
 void read_area(kdinit::BlockReader& device, const lvm::Area& area, const std::string& name,
@@ -91,6 +93,11 @@ void read_physical_volume(const RootedReader& reader, const std::string& name,
   if (!fd.valid()) return;
   ++group.readable;
   kdinit::FileReader device(fd.get());
+  // Init does not look for a label behind another signature.
+  const std::string_view container = kdinit::container_on(device);
+  if (!container.empty() && container != kdinit::kLvmMember) {
+    group.hidden = fmt::format("{} has the signature of {}", name, container);
+  }
   lvm::Label label;
   switch (lvm::read_label(device, label)) {
     case lvm::LabelState::kNone:
@@ -115,6 +122,10 @@ std::string layout_of(const lvm::Volume& volume) {
 
 // The same as init will decide, with the same words.
 void describe(const Group& group, const lvm::Id& id, LogicalVolume& described) {
+  if (!group.hidden.empty()) {
+    described.problem = group.hidden;
+    return;
+  }
   if (group.text.empty()) {
     described.problem = group.damaged.empty()
                             ? "no metadata of its volume group on the disks below it"

@@ -73,6 +73,21 @@ std::set<std::string> modules_in(const std::string& json) {
   return names;
 }
 
+std::uint64_t init_size(const RunResult& result) {
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto report = nlohmann::json::parse(result.out);
+  for (const auto& entry : report.at("entries")) {
+    if (entry.at("path") == "init") return entry.at("bytes");
+  }
+  return 0;
+}
+
+TEST_F(RecordedMachine, OnlyAnImageWithLayersHoldsTheInitForThem) {
+  const std::uint64_t plain = init_size(plan("qemu-virtio-ext4"));
+  EXPECT_GT(plain, 0u);
+  EXPECT_LT(plain, init_size(plan("qemu-lvm-ext4")));
+}
+
 // Recorded with the lvm2 of Debian 12. Each is refused by the name that lvm has for it.
 constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] = {
     {"qemu-lvm-thin", "the type of its segments is: thin"},

@@ -92,6 +92,16 @@ TEST_F(LogicalVolumes, AreAProblemWhenEveryMetadataIsDamaged) {
   EXPECT_EQ(volume.problem, "damaged metadata on vda1");
 }
 
+TEST_F(LogicalVolumes, AreAProblemWhenADiskLooksLikeTheMemberOfAnArray) {
+  map("dm-0", dm_uuid(kGroup, kRoot), {"vda1"});
+  std::string spoiled = content();
+  spoiled.replace(0, 5, std::string("\xfc\x4e\x2b\xa9\x01", 5));  // md 1.1
+  write(spoiled);
+  const LogicalVolume volume = *read("dm-0").at("dm-0").volume;
+  EXPECT_EQ(volume.layout, "");
+  EXPECT_EQ(volume.problem, "vda1 has the signature of linux_raid_member");
+}
+
 TEST_F(LogicalVolumes, AreAProblemWhenTheDisksBelongToAnotherGroup) {
   map("dm-0", dm_uuid("foreig-0000-0000-0000-0000-0000-000001", kRoot), {"vda1"});
   EXPECT_THAT(read("dm-0").at("dm-0").volume->problem,
