@@ -7,8 +7,8 @@ debian_guest.py SUITE
 A suite of Debian with its own kernel, systemd and initramfs-tools, and nothing added but our package,
 which was built for it:
 1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
-2. It finds that dump; a second kernel comes and goes; the package is upgraded, removed and installed;
-   then KDUMP_CAPTURE=rootfs, the real root saves the dump.
+2. It finds that dump, which was verified in the background; a second kernel comes and goes; the
+   package is upgraded, removed and installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump.
 3. The dump goes to a second disk whose file system is destroyed after the load: the image fails and
    hands over to the real root, which cannot mount it either and saves to the root file system.
 """
@@ -49,6 +49,7 @@ exec >/dev/ttyS0 2>&1
 version=$(uname -r)
 mark=/var/lib/guest-mark
 config=/etc/default/kdump-tools
+verify=kdump-tools-verify.service
 check() { # NAME COMMAND...
   name=$1; shift
   if "$@"; then echo "GUEST ok: $name"; else echo "GUEST failed: $name"; fi
@@ -57,6 +58,11 @@ loaded() { [ "$(cat /sys/kernel/kexec_crash_loaded)" = "$1" ]; }
 loads() { [ "$(journalctl -b -o cat -t kdump-config | grep -c '^loaded kdump')" = "$1" ]; }
 look() { AUTOPKGTEST_REBOOT_MARK=crashed /root/crash; }
 count() { [ "$(find /var/crash -name 'dump.*' -type f | wc -l)" = "$1" ]; }
+verified() { # COMMAND: that load started it and it has ended with "whole", says kdump-config COMMAND
+  [ "$(systemctl show --value -p ExecMainStartTimestampMonotonic $verify)" != 0 ] || return 1
+  while [ "$(systemctl is-active $verify)" = activating ]; do sleep 1; done
+  kdump-config "$1" | grep -A1 '^last dump .*/dump\.' | grep -x '  whole'
+}
 learned() { kdump-config show | grep "memory of the kernel: measured in a capture on "; }
 panics() { # MARK
   echo "$1" > $mark
@@ -115,6 +121,8 @@ case $(cat $mark 2>/dev/null) in
   crashed)
     check "autopkgtest, after the crash" look
     check "loaded once in this boot" loads 1
+    check "load has the new dump verified, and status tells" verified status
+    check "show tells it as well" verified show
     check "the figures of the capture are kept" test -s "/var/lib/kdump/measured-$version.json"
     check "the memory model uses them" learned
     kernel_package
