@@ -40,7 +40,7 @@ class Baseline(unittest.TestCase):
         self.assertEqual(len(baseline.compare({}, now())), 1)
 
     def test_the_record_knows_every_recorded_machine(self):
-        expected = {f"{machine} {variant}" for machine in baseline.MACHINES
+        expected = {f"{machine.name} {variant}" for machine in baseline.SUPPORTED
                     for variant in baseline.VARIANTS}
         self.assertEqual(set(baseline.read()), expected)
 

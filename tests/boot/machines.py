@@ -171,6 +171,7 @@ class Machine:
     name: str
     disks: tuple[Disk | Volume, ...]  # the last one holds the dump directory
     kernel: str = "bookworm"
+    refused: bool = False  # recorded for its storage layer, which gets no image
 
     @property
     def target(self):
@@ -233,16 +234,17 @@ lvextend -qq -L +100m deb-vg/root /dev/nvme1n1"""),)),
     Machine("qemu-lvm-thin", (ROOT, Volume(
         OTHER, "crash", "ext4", uuid(24), "/var/crash", random_ids=True, targets="dm_thin_pool",
         layout="lvcreate -qq --type thin-pool -L 300m -n pool vg0\n"
-               "lvcreate -qq --thin -V 256m -n crash vg0/pool"))),
+               "lvcreate -qq --thin -V 256m -n crash vg0/pool")), refused=True),
     Machine("qemu-lvm-origin", (ROOT, Volume(
         OTHER, "crash", "ext4", uuid(25), "/var/crash", random_ids=True, targets="dm_snapshot",
-        layout="lvcreate -qq -L 256m -n crash vg0\nlvcreate -qq -s -L 64m -n before vg0/crash"))),
+        layout="lvcreate -qq -L 256m -n crash vg0\nlvcreate -qq -s -L 64m -n before vg0/crash")),
+            refused=True),
     Machine("qemu-lvm-cache", (ROOT, Volume(
         OTHER, "crash", "ext4", uuid(26), "/var/crash", random_ids=True, targets="dm_cache dm_cache_smq",
         layout="lvcreate -qq -L 256m -n crash vg0 /dev/vdb\n"
                "lvcreate -qq --type cache-pool -L 64m -n fast vg0 /dev/vdc\n"
-               "lvconvert -qq -y --type cache --cachepool vg0/fast vg0/crash"))),
+               "lvconvert -qq -y --type cache --cachepool vg0/fast vg0/crash")), refused=True),
     Machine("qemu-lvm-raid1", (ROOT, Volume(
         OTHER, "crash", "ext4", uuid(27), "/var/crash", random_ids=True, targets="dm_raid raid1",
-        layout="lvcreate -qq --type raid1 -m 1 -L 256m -n crash vg0"))),
+        layout="lvcreate -qq --type raid1 -m 1 -L 256m -n crash vg0")), refused=True),
 )}
