@@ -94,8 +94,17 @@ def missing(report, console):
             yield f"drgn finds no object of {cache}"
 
 
-def problems(dump, symbols, console):
-    """Why the dump is worth nothing to somebody who debugs the crash."""
+def miscounted(report, counts):
+    """Where kdump-verify has read another number of tasks or modules than drgn."""
+    # The idle task is on the list of tasks, and has no pid by which drgn would find it.
+    for kind, more in (("tasks", 1), ("modules", 0)):
+        if counts[kind] != len(report[kind]) + more:
+            yield f"kdump-verify reads {counts[kind]} {kind}, drgn {len(report[kind])}"
+
+
+def problems(dump, symbols, console, counts=None):
+    """Why the dump is worth nothing to somebody who debugs the crash; `counts` of kdump-verify."""
     report = read(dump, symbols)
-    found = [f"{dump.name}: {problem}" for problem in report["problems"]]
-    return found or [f"{dump.name}: {problem}" for problem in missing(report, console)]
+    found = report["problems"] or [*missing(report, console),
+                                   *(miscounted(report, counts) if counts else ())]
+    return [f"{dump.name}: {problem}" for problem in found]

@@ -73,11 +73,21 @@ def dump_file(path, scratch):
     return problems
 
 
+def verify_program(builder):
+    """kdump-verify, built beside `builder`."""
+    return pathlib.Path(builder).parents[1] / "lib/kdump-mkinitrd/kdump-verify"
+
+
 def verified(crash, builder):
-    """kdump-verify, built beside `builder`, finds each dump whole, and what copies of it have lost."""
-    program = pathlib.Path(builder).parents[1] / "lib/kdump-mkinitrd/kdump-verify"
+    """kdump-verify finds each dump whole, and what copies of it have lost."""
     return [problem for dump in sorted(crash.saved.rglob("dump.2*"))
-            for problem in verified_dump(program, dump, crash.saved.parent)]
+            for problem in verified_dump(verify_program(builder), dump, crash.saved.parent)]
+
+
+def verified_counts(builder, dump):
+    """How many of each kind kdump-verify has read: {"tasks": 54, ...}."""
+    checks = verify(verify_program(builder), dump).get("checks", [])
+    return {check["name"]: check["count"] for check in checks}
 
 
 def verified_dump(program, path, scratch):

@@ -56,13 +56,14 @@ def stayed(report):
             if uncalled.match(entry["path"]) and not entry["reason"].startswith("stands in")]
 
 
-def unreadable(result, case):
+def unreadable(result, case, builder):
     """What a debugger cannot read of the saved dumps, of which some cases have none."""
     problems = []
     symbols = debugger.vmlinux(case.kernel_name)
     for dump in result.saved.rglob("dump.2*"):
         if symbols:
-            problems += debugger.problems(dump, symbols, result.console.text)
+            problems += debugger.problems(dump, symbols, result.console.text,
+                                          judge.verified_counts(builder, dump))
         else:
             print(f"{dump.name} was not read by a debugger: no vmlinux for {case.kernel_name}")
     return problems
@@ -87,7 +88,7 @@ def run(case, builder):
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
             when_said=disk and disk.when_said, unread_from=case.unread_from, kernel=kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
-                + unreadable(result, case))
+                + unreadable(result, case, builder))
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0
