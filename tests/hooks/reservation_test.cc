@@ -120,19 +120,26 @@ TEST_F(WantedReservation, EstimateRefusesWhatNobodyCanSave) {
   EXPECT_EQ(machine.wanted(), "");
 }
 
+// A script of this tree with `paths` below `root`.
+std::string moved(const std::string& script, const std::vector<std::string>& paths,
+                  const TemporaryDirectory& root) {
+  std::ifstream file(std::string(KD_SOURCE_DIR) + "/" + script);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  for (const std::string& path : paths) {
+    const std::string new_path = root.path() + path;
+    for (std::size_t at = text.find(path); at != std::string::npos;
+         at = text.find(path, at + new_path.size())) {
+      text.replace(at, path.size(), new_path);
+    }
+  }
+  return text;
+}
+
 // The snippet as grub-mkconfig(8) sources it: by a shell that ends at the first error.
 class GrubSnippet : public testing::Test {
  protected:
   GrubSnippet() {
-    std::ifstream file(std::string(KD_SOURCE_DIR) + "/hooks/kdump-tools.cfg");
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    for (const std::string path : {"/var/lib/kdump/", "/usr/sbin/"}) {
-      for (std::size_t at = text.find(path); at != std::string::npos;
-           at = text.find(path, at + (root.path() + path).size())) {
-        text.replace(at, path.size(), root.path() + path);
-      }
-    }
-    root.write("snippet", text);
+    root.write("snippet", moved("hooks/kdump-tools.cfg", {"/var/lib/kdump/", "/usr/sbin/"}, root));
     root.write("usr/sbin/kdump-config", "");
     std::filesystem::permissions(root.path("usr/sbin/kdump-config"), std::filesystem::perms(0755));
   }
@@ -192,15 +199,8 @@ TEST_F(GrubSnippet, ItsFileIsData) {
 class Preinst : public testing::Test {
  protected:
   std::string kept_of(const std::string& snippet) {
-    std::ifstream file(std::string(KD_SOURCE_DIR) + "/debian/kdump-mkinitrd.preinst");
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    for (const std::string path : {"/var/lib/kdump", "/etc/default"}) {
-      for (std::size_t at = text.find(path); at != std::string::npos;
-           at = text.find(path, at + (root.path() + path).size())) {
-        text.replace(at, path.size(), root.path() + path);
-      }
-    }
-    root.write("preinst", text);
+    root.write("preinst",
+               moved("debian/kdump-mkinitrd.preinst", {"/var/lib/kdump", "/etc/default"}, root));
     root.write("etc/default/grub.d/kdump-tools.cfg", snippet);
     std::filesystem::remove(root.path("var/lib/kdump/crashkernel"));
     SystemRunner runner;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/policy/requirements.h"
 
-#include <gmock/gmock.h>
-
-#include "tests/machine_fixture.h"
+#include "tests/policy/decide_for.h"
 
 namespace kd {
 namespace {
@@ -14,29 +12,6 @@ using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::Not;
-
-Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& config = {},
-                                const InitramfsConfig& additions = {}) {
-  return decide(machine, config, additions, {}, {"1.7.2", "6.1.0-56-amd64"});
-}
-
-KdumpConfig rootfs() {
-  KdumpConfig config;
-  config.capture = "rootfs";
-  return config;
-}
-
-std::vector<std::string> wanted_names(const Requirements& requirements) {
-  std::vector<std::string> names;
-  for (const modsel::Wanted& wanted : requirements.modules.wanted) names.push_back(wanted.what);
-  return names;
-}
-
-void expect_refused(const Result<Requirements>& result, ErrorKind kind, const char* part) {
-  ASSERT_FALSE(result.has_value());
-  EXPECT_EQ(result.error().kind, kind);
-  EXPECT_THAT(result.error().message, HasSubstr(part));
-}
 
 TEST(Requirements, WantsTheDriversOfTheBusAndTheFileSystem) {
   const auto result = decide_for(virtio_machine());

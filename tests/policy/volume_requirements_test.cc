@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // What a machine on LVM needs of the capture kernel.
-#include <gmock/gmock.h>
-
-#include "builder/policy/requirements.h"
-#include "tests/machine_fixture.h"
+#include "tests/policy/decide_for.h"
 
 namespace kd {
 namespace {
@@ -12,28 +9,6 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-Result<Requirements> decide_for(const MachineFacts& machine, const KdumpConfig& config = {}) {
-  return decide(machine, config, {}, {}, {"1.7.2", "6.1.0-56-amd64"});
-}
-
-KdumpConfig rootfs() {
-  KdumpConfig config;
-  config.capture = "rootfs";
-  return config;
-}
-
-std::vector<std::string> wanted_names(const Requirements& requirements) {
-  std::vector<std::string> names;
-  for (const modsel::Wanted& wanted : requirements.modules.wanted) names.push_back(wanted.what);
-  return names;
-}
-
-void expect_refused(const Result<Requirements>& result, ErrorKind kind, const char* part) {
-  ASSERT_FALSE(result.has_value());
-  EXPECT_EQ(result.error().kind, kind);
-  EXPECT_THAT(result.error().message, HasSubstr(part));
-}
 
 constexpr const char* kGroup = "aaaaaa-0000-1111-2222-3333-4444-bbbbbb";
 
