@@ -64,6 +64,7 @@ class Case:
     machine: str
     judge: Callable  # Crash -> list of problems
     kernel: str = ""  # in the place of the machine's
+    part: str = "boot"  # of ./check: one case for each capability; "full" for the rest of the matrix
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
     prepare: str = ""  # shell that runs before the panic
@@ -124,11 +125,12 @@ CASES = {case.name: case for case in (
     Case("sd-ext4", "qemu-sd-ext4", judge.saved),
     Case("nvme-subsystem-ext4", "qemu-nvme-subsystem-ext4", judge.saved),
     Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
-    Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud"),
+    Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud",
+         part="full"),
     Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",
          sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
-         kernel="trixie-backports-cloud", sysroot=userland.sysroot),
+         kernel="trixie-backports-cloud", part="full", sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", incomplete("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(
@@ -149,13 +151,14 @@ CASES = {case.name: case for case in (
     Case("watchdog-armed", "qemu-virtio-ext4", judge.saved, prepare=ARM, devices=I6300ESB,
          facts_too=WATCHDOG, sysroot=hungry.slow),
     Case("lvm-ext4", "qemu-lvm-ext4", saved_on("/dev/dm-0")),
-    Case("lvm-ext4-predicted-minimum", "qemu-lvm-ext4", judge.saved, crashkernel=PREDICTED),
+    Case("lvm-ext4-predicted-minimum", "qemu-lvm-ext4", judge.saved, crashkernel=PREDICTED,
+         part="full"),
     Case("lvm-striped-xfs-6.12", "qemu-lvm-striped-xfs", judge.saved, sysroot=userland.sysroot),
-    Case("lvm-segments", "qemu-lvm-segments-ext4", judge.saved),
+    Case("lvm-segments", "qemu-lvm-segments-ext4", judge.saved, part="full"),
     Case("lvm-moved", "qemu-lvm-segments-ext4", saved_beside_others, prepare=MOVE),
-    Case("lvm-disk-missing", "qemu-lvm-striped-xfs", no_target("its physical volume kdump0-0000-0000-0000-0000-0000-000001 is missing"),
-         without_target=True,
-         config=HURRIED, sysroot=userland.sysroot),
+    Case("lvm-disk-missing", "qemu-lvm-striped-xfs", no_target(
+        "its physical volume kdump0-0000-0000-0000-0000-0000-000001 is missing"),
+         part="full", without_target=True, config=HURRIED, sysroot=userland.sysroot),
     Case("lvm-snapshot-since", "qemu-lvm-ext4", not_touched("snapshot"), prepare=SNAPSHOT,
          config=HURRIED),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),

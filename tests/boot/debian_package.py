@@ -20,14 +20,13 @@ COMPILED = "/root/ccache"  # stays in the root directory
 
 def build_in(root, suite):
     """Builds in `root`, which other runs may use at the same time."""
-    place = f"/root/{os.getpid()}"
-    folder = root / place[1:]
+    folder = root / f"root/{os.getpid()}"
     try:
         shutil.copytree(SOURCE, folder / "source", symlinks=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
-        print(debian_root.chroot_with_proc(
-            root, f"{place}/source/tests/boot/debian_package.sh", CCACHE_DIR=COMPILED,
-            CCACHE_BASEDIR=place, CCACHE_NOHASHDIR="1", KD_PACKAGE=f"{place}/package"))
+        print(debian_root.chroot_with(
+            root, folder, "/mnt/source/tests/boot/debian_package.sh", CCACHE_DIR=COMPILED,
+            CCACHE_BASEDIR="/mnt", CCACHE_NOHASHDIR="1", KD_PACKAGE="/mnt/package"))
         target = BUILD / "package" / suite
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)

@@ -41,16 +41,18 @@ def run(*command, **options):
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
                "LC_ALL": "C", "HOME": "/root"}
-# proc is mounted where nobody else sees it, and is gone with the command.
-WITH_PROC = 'mount -t proc proc "$1/proc" && exec chroot "$@"'
+# Both are mounted where nobody else sees it, and are gone with the command.
+AT_A_PLACE = ('mount -t proc proc "$1/proc" && mount --bind "$2" "$1/mnt" && root=$1 && shift 2 && '
+              'exec chroot "$root" "$@"')
 
 
 def chroot(root, *command):
     return run("chroot", root, *command, env=ENVIRONMENT)
 
 
-def chroot_with_proc(root, *command, **more):
-    return run("unshare", "--mount", "sh", "-c", WITH_PROC, "sh", root, *command,
+def chroot_with(root, folder, *command, **more):
+    """With proc, and `folder` at /mnt: the same place for all runs, as ccache wants it."""
+    return run("unshare", "--mount", "sh", "-c", AT_A_PLACE, "sh", root, folder, *command,
                env=ENVIRONMENT | more)
 
 

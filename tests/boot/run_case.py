@@ -3,6 +3,7 @@
 """Runs one crash test: run_case.py BUILDER CASE. Results are in build/boot/cases/CASE/.
 
 run_case.py --setup fetches what all cases share, so that they can run at the same time.
+run_case.py --list PART names the cases of ./check PART: boot, or full for the rest of the matrix.
 """
 
 import concurrent.futures
@@ -104,8 +105,8 @@ def run(case, builder):
 if __name__ == "__main__":
     if sys.argv[1:] == ["--setup"]:
         setup()
-    elif sys.argv[1:] == ["--list"]:
-        print(*CASES)
+    elif sys.argv[1:2] == ["--list"]:
+        print(*(case.name for case in CASES.values() if case.part == sys.argv[2]))
     elif len(sys.argv) == 3 and sys.argv[2] in CASES:
         try:
             sys.exit(0 if run(CASES[sys.argv[2]], sys.argv[1]) else 1)
