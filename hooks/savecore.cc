@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "builder/base/fd.h"
+#include "builder/base/path.h"
 #include "builder/init/capture.h"
 #include "builder/init/child.h"
 #include "builder/init/dump_directory.h"
@@ -241,8 +242,7 @@ void start_guard(const SavePlaces& places, kdinit::Guard& guard) {
 }
 
 bool restarts(const std::vector<std::string>& command) {
-  const std::string_view program = command.front();
-  return program.substr(program.rfind('/') + 1) == "reboot";
+  return base_name(command.front()) == "reboot";
 }
 
 // MAKEDUMP_ARGS with a mistake in it is no reason to save nothing.

@@ -4,16 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "builder/base/path.h"
 #include "builder/facts/logical_volume.h"
 
 namespace kd {
 namespace {
 
 constexpr std::string_view kClassBlock = "/sys/class/block/";
-
-std::string base_name(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));
-}
 
 std::string parent_of(std::string_view path) {
   return std::string(path.substr(0, path.rfind('/')));
@@ -29,7 +26,7 @@ std::string attribute(const FileReader& reader, const std::string& path) {
 // The last component of where a link leads; empty when there is none.
 std::string link_name(const FileReader& reader, const std::string& path) {
   const Result<std::string> target = reader.resolve(path);
-  return target ? base_name(*target) : std::string();
+  return target ? std::string(base_name(*target)) : std::string();
 }
 
 std::vector<std::string> names_in(const FileReader& reader, const std::string& path) {
@@ -100,7 +97,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
                      .volume = {}};
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
-    device.below = {base_name(parent_of(path))};
+    device.below = {std::string(base_name(parent_of(path)))};
   } else if (reader.exists(path + "/dm")) {
     device.kind = BlockKind::kDeviceMapper;
     const std::string uuid = attribute(reader, path + "/dm/uuid");
@@ -151,7 +148,8 @@ std::string find_block_device(const FileReader& reader, std::string_view number,
   if (!number.empty() && !number.starts_with("0:")) {
     const Result<std::string> path = reader.resolve(fmt::format("/sys/dev/block/{}", number));
     // Some containers have no /sys/dev/block, but the devices themselves.
-    std::string name = path ? base_name(*path) : find_by_attribute(reader, "dev", number);
+    std::string name =
+        path ? std::string(base_name(*path)) : find_by_attribute(reader, "dev", number);
     if (!name.empty() && reader.exists(std::string(kClassBlock) + name)) return name;
   }
   const std::string path = path_of_source(source);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <set>
 #include <utility>
@@ -20,14 +19,11 @@ namespace {
 namespace lvm = kdinit::lvm;
 
 std::string with_dashes(std::string_view characters) {
-  constexpr std::array<std::size_t, 7> kGroups = {6, 4, 4, 4, 4, 4, 6};
-  std::string id;
-  for (const std::size_t size : kGroups) {
-    if (!id.empty()) id += '-';
-    id += characters.substr(0, size);
-    characters.remove_prefix(size);
-  }
-  return id;
+  lvm::Id id;
+  characters.copy(id.characters.data(), id.characters.size());
+  kdinit::Text<40> text;
+  lvm::put_id(id, text);
+  return std::string(text.view());
 }
 
 struct Below {

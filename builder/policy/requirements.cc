@@ -6,6 +6,7 @@
 #include <map>
 #include <string_view>
 
+#include "builder/base/path.h"
 #include "builder/policy/dump_libraries.h"
 #include "builder/policy/lasting_target.h"
 #include "builder/policy/mounted_part.h"
@@ -136,7 +137,7 @@ void want_bus_modules(std::string_view device, const std::vector<BusNode>& chain
   for (const BusNode& node : chain) {
     const std::string reason =
         fmt::format("{} {} below {}", node.subsystem.empty() ? "device" : node.subsystem,
-                    node.path.substr(node.path.rfind('/') + 1), device);
+                    base_name(node.path), device);
     if (!node.module.empty()) {
       wanted.push_back(
           {.what = node.module, .otherwise = node.modalias, .options = {}, .reason = reason});
