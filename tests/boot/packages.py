@@ -21,12 +21,12 @@ UNUSED_AGE = 24 * 3600
 
 
 @contextlib.contextmanager
-def locked(name):
+def locked(name, how=fcntl.LOCK_EX):
     """Holds CACHE/NAME.lock: runs of several clones may want the same at the same time."""
     path = CACHE / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, how)
         yield
 
 
@@ -81,10 +81,6 @@ def apt(suite, *command, cwd=None):
     one of the suite.
     """
     private = CACHE / "apt" / suite
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (private / folder).mkdir(parents=True, exist_ok=True)
-    (private / "status").touch()
-    (private / "sources.list").write_text(sources(suite))
     options = {"Dir::Etc::sourcelist": private / "sources.list", "Dir::Etc::sourceparts": "-",
                "Dir::State::lists": private / "lists", "Dir::Cache": private / "cache",
                "Dir::State::status": private / "status",
@@ -97,6 +93,15 @@ def apt(suite, *command, cwd=None):
     return run.stdout
 
 
+def prepare(suite):
+    """Makes the files that apt reads; nobody may be reading them. An empty sources.list has no package."""
+    private = CACHE / "apt" / suite
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (private / folder).mkdir(parents=True, exist_ok=True)
+    (private / "status").touch()
+    (private / "sources.list").write_text(sources(suite))
+
+
 @functools.cache
 def update(suite):
     """Makes apt know the packages of a suite; without a network, those of the last time."""
@@ -107,6 +112,9 @@ def update(suite):
         known = stamp.exists() and stamp.read_text() == wanted
         if known and stamp.stat().st_mtime > time.time() - INDEX_AGE:
             return
+        if not known:
+            stamp.unlink(missing_ok=True)
+            prepare(suite)
         try:
             apt(suite, "apt-get", "-q", "update")
             stamp.write_text(wanted)
@@ -116,10 +124,16 @@ def update(suite):
             print(f"{error}; going on with what is known of {suite}", flush=True)
 
 
+def ask(suite, *command, cwd=None):
+    """Runs apt on what is known of a suite; many may ask at the same time, but not during an update."""
+    update(suite)
+    with locked(f"apt/{suite}", fcntl.LOCK_SH):
+        return apt(suite, *command, cwd=cwd)
+
+
 def fields(suite, package):
     """The control fields of the newest version of a package."""
-    update(suite)
-    text = apt(suite, "apt-cache", "show", "--no-all-versions", package)
+    text = ask(suite, "apt-cache", "show", "--no-all-versions", package)
     return dict(line.split(": ", 1) for line in text.splitlines()
                 if ": " in line and not line.startswith(" "))
 
@@ -130,8 +144,7 @@ def version(suite, package):
 
 def versions(suite, names):
     """Package -> its newest version. One question for all: apt takes most of a second for each."""
-    update(suite)
-    text = apt(suite, "apt-cache", "show", "--no-all-versions", *names)
+    text = ask(suite, "apt-cache", "show", "--no-all-versions", *names)
     found = dict(re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", text, re.M | re.S))
     return {name: found[name] for name in names}
 
@@ -153,8 +166,7 @@ def parts_of_kernel(suite, meta):
 
 def download(suite, names, folder):
     """Paths of the packages in `folder`."""
-    update(suite)
-    apt(suite, "apt-get", "-q", "download", *names, cwd=folder)
+    ask(suite, "apt-get", "-q", "download", *names, cwd=folder)
     return sorted(folder.glob("*.deb"))
 
 

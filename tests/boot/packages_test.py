@@ -67,8 +67,52 @@ class Apt(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
+    def archive(self):
+        """An archive with one package."""
+        (self.cache / "archive").mkdir()
+        (self.cache / "archive/Packages").write_text(
+            "Package: thing\nVersion: 1\nArchitecture: all\nFilename: thing.deb\nSize: 1\n")
+        line = f"deb [trusted=yes] file:{self.cache}/archive ./\n"
+        patch = mock.patch.object(packages, "sources", lambda suite: line)
+        patch.start()
+        self.addCleanup(patch.stop)
+
     def test_what_this_machine_has_installed_is_not_of_a_suite(self):
+        packages.prepare("bookworm")
         self.assertEqual(packages.apt("bookworm", "apt-cache", "pkgnames"), "")
+
+    def test_who_asks_changes_nothing_that_others_read(self):
+        self.archive()
+        packages.update.__wrapped__("one")
+        files = [path for path in (self.cache / "apt/one").rglob("*") if path.is_file()]
+        before = [(path, path.stat().st_mtime_ns) for path in files]
+        with mock.patch.object(packages, "update", packages.update.__wrapped__):
+            self.assertEqual(packages.version("one", "thing"), "1")
+        self.assertEqual([(path, path.stat().st_mtime_ns) for path in files], before)
+
+    def test_nobody_reads_while_another_updates(self):
+        updating, read = threading.Event(), []
+
+        def apt(_suite, *command, cwd=None):  # pylint: disable=unused-argument
+            if "update" in command:
+                updating.set()
+                time.sleep(0.2)
+                updating.clear()
+            else:
+                read.append(updating.is_set())
+            return ""
+
+        update = packages.update.__wrapped__
+        with mock.patch.object(packages, "apt", apt):
+            update("one")
+            with mock.patch.object(packages, "INDEX_AGE", 0):
+                writer = threading.Thread(target=update, args=("one",))
+                writer.start()
+                self.assertTrue(updating.wait(5))
+            with mock.patch.object(packages, "update", lambda suite: None):
+                packages.fields("one", "thing")
+            writer.join()
+        self.assertEqual(read, [False])
 
     def test_other_sources_are_asked_at_once(self):
         asked = []
