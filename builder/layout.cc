@@ -20,7 +20,7 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
           .dump_arguments = inputs.plan.requirements.dump.first,
           .bounce_buffers = inputs.bounce_buffers,
           .real_root = inputs.real_root,
-          .volumes = inputs.plan.requirements.volumes.size()};
+          .layers = inputs.plan.requirements.layers};
 }
 
 // Whatever the model goes by shows in the peaks of an image without files.
@@ -50,7 +50,7 @@ Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant
   input.variant = variant;
   KD_TRY(input.init_path,
          own_file(fmt::format("kdump-init{}{}", variant.packed ? "-packed" : "",
-                              input.requirements.volumes.empty() ? "" : "-layers")));
+                              input.requirements.layers.empty() ? "" : "-layers")));
   return make_plan(input);
 }
 

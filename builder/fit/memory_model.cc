@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "builder/fit/layer_memory.h"
 #include "builder/fit/makedumpfile_memory.h"
 
 namespace kd {
@@ -24,11 +26,6 @@ constexpr std::uint64_t kLz4Block = 8 * kMiB;
 constexpr std::uint64_t kKeptFree = 1 * kMiB;
 // Journal, superblock and pages on their way to the disk, below which write-back stalls.
 constexpr std::uint64_t kFileSystem = 2 * kMiB;
-// Of a mapped device: its queue, two pools of 16 bios, the work queue that flushes it with a thread
-// for emergencies (dm_alloc_md_mempools() and alloc_dev() in drivers/md/dm.c), its table. Ten
-// linear ones took 0.5 MiB of Linux 6.1 with one CPU; the rest is for tables of many segments and
-// what init reads them from. What the module takes is counted with the modules.
-constexpr std::uint64_t kVolume = 256 << 10;
 // Code, data and relocations that stay of a module are about half of its file: symbols, unwind
 // tables and type information go.
 constexpr std::uint64_t kModuleShare = 2;
@@ -174,10 +171,7 @@ Fit predict(const ModelInput& input) {
   const MakedumpfileMemory makedumpfile = makedumpfile_memory(input.dump_arguments, input.ram);
   fit.capture.terms.push_back({"makedumpfile", makedumpfile.program, makedumpfile.program_source});
   fit.capture.terms.push_back({"file system", kFileSystem, "journal and write-back"});
-  if (input.volumes > 0) {
-    fit.capture.terms.push_back({"device mapper", input.volumes * kVolume,
-                                 fmt::format("{} KiB for each volume", kVolume >> 10)});
-  }
+  for (Term& term : layer_terms(input.layers)) fit.capture.terms.push_back(std::move(term));
   if (makedumpfile.threads > 0) {
     fit.capture.terms.push_back(
         {"threads of makedumpfile", makedumpfile.threads, makedumpfile.threads_source});

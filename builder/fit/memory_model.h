@@ -13,17 +13,12 @@
 
 #include "builder/fit/bounce_buffers.h"
 #include "builder/fit/kernel_memory.h"
+#include "builder/fit/term.h"
 #include "builder/plan/image_plan.h"
 #include "cpio/archive.h"
 #include "cpio/compression.h"
 
 namespace kd {
-
-struct Term {
-  std::string name;
-  std::uint64_t bytes = 0;
-  std::string source;  // where the number comes from
-};
 
 struct Peak {
   std::string name;
@@ -52,7 +47,7 @@ struct ModelInput {
   std::vector<std::string> dump_arguments;  // of makedumpfile
   BounceBuffers bounce_buffers;
   std::optional<RealRoot> real_root;
-  std::uint64_t volumes = 0;  // logical volumes that init assembles
+  std::vector<RequiredLayer> layers;  // that init assembles
 };
 
 // Before anything was compressed: what the codec makes of Debian's modules and libraries, and 5 %.

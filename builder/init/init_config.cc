@@ -99,17 +99,34 @@ bool is_lvm_id(std::string_view id) {
          });
 }
 
+struct KindOfLayer {
+  LayerKind kind;
+  std::string_view name;
+  bool (*fits)(const Layer& layer);
+  Message usage;
+};
+constexpr std::array kKindsOfLayer = {
+    KindOfLayer{LayerKind::kLvm, "lvm",
+                [](const Layer& l) { return is_lvm_id(l.id) && is_lvm_id(l.parameters); },
+                "must be lvm LVID VGID"},
+};
+
+// Takes the first word from `text`, and the blank behind it.
+std::string_view take_word(std::string_view& text) {
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(word.size() + 1, text.size()));
+  return word;
+}
+
 Message add_layer(std::string_view value, InitConfig& config) {
-  constexpr std::string_view kLvm = "lvm ";
-  if (!value.starts_with(kLvm)) return "layer not known to init";
-  value.remove_prefix(kLvm.size());
-  const std::size_t blank = std::min(value.find(' '), value.size());
-  const Layer layer{.kind = LayerKind::kLvm,
-                    .group = value.substr(0, blank),
-                    .id = value.substr(std::min(blank + 1, value.size()))};
-  if (!is_lvm_id(layer.group) || !is_lvm_id(layer.id)) return "must be lvm VGID LVID";
+  const std::string_view name = take_word(value);
+  const auto* row = std::ranges::find(kKindsOfLayer, name, &KindOfLayer::name);
+  if (row == kKindsOfLayer.end()) return "layer not known to init";
+  const std::string_view id = take_word(value);
+  const Layer layer{.kind = row->kind, .id = id, .parameters = value};
+  if (!row->fits(layer)) return row->usage;
   for (const Layer& other : config.layers) {
-    if (other.group == layer.group && other.id == layer.id) return "layer appears twice";
+    if (other.kind == layer.kind && other.id == layer.id) return "layer appears twice";
   }
   return config.layers.push(layer) ? nullptr : "too many layers";
 }
@@ -205,6 +222,10 @@ Message find_missing(const InitConfig& config) {
 }
 
 }  // namespace
+
+std::string_view name_of(LayerKind kind) {
+  return std::ranges::find(kKindsOfLayer, kind, &KindOfLayer::kind)->name;
+}
 
 ParseError parse(std::string_view text, InitConfig& config) {
   if (text.size() > kMaxConfigBytes) return {1, "configuration too large"};

@@ -63,9 +63,11 @@ enum class LayerKind { kLvm };
 // of yesterday after lvextend or pvmove, and then write into what belongs to somebody else.
 struct Layer {
   LayerKind kind = LayerKind::kLvm;
-  std::string_view group;  // id of the volume group, as lvm prints it
-  std::string_view id;     // id of the logical volume, as lvm prints it
+  std::string_view id;          // no two of a kind have the same
+  std::string_view parameters;  // of the kind; may be empty
 };
+// As the key has it: "lvm".
+std::string_view name_of(LayerKind kind);
 
 // Views point into the text given to parse(). Keys come in any order; `module`, `root-module`,
 // `unpack`, `layer`, `dump-argument`, `retry-argument` and `sysctl` repeat and keep their order,
@@ -85,8 +87,9 @@ struct InitConfig {
   List<ModuleLine, kMaxModules> modules;
   // "unpack": PATH of a program or library "X.xz" that becomes the file X, after the modules.
   List<std::string_view, kMaxPacked> packed;
-  // "layer": "lvm VGID LVID", each id 6-4-4-4-4-4-6 letters and digits; all that lead to the target
-  // or the root, in any order and each once.
+  // "layer": KIND ID [PARAMETERS], all that lead to the target or the root, in any order and each
+  // once:
+  //   lvm LVID VGID      a logical volume and its group, each id 6-4-4-4-4-4-6 letters and digits
   List<Layer, kMaxLayers> layers;
   FileSystem target;  // "target-type", "target-uuid", "target-options"
   // "root-type", "root-uuid", "root-options": the machine's root file system; with capture direct

@@ -102,8 +102,7 @@ int LinuxSystem::load_module(const char* path, const char* options) {
 int LinuxSystem::unpack(const char* path) { return unpack_file(path); }
 
 bool LinuxSystem::wait_for_target(const TargetQuery& query, Candidates& found) {
-  KernelDeviceMapper mapper;
-  return kdinit::wait_for_target(query, mapper, found, *this);
+  return kdinit::wait_for_target(query, kernel_assembly(), found, *this);
 }
 
 int LinuxSystem::mount(const char* device, const char* directory, const char* type,

@@ -50,8 +50,9 @@ Result<std::string> init_config_text(const PlanInput& input) {
       line("unpack", program_image_path(file, input.variant));
     }
   }
-  for (const VolumeId& volume : requirements.volumes) {
-    line("layer", fmt::format("lvm {} {}", volume.group, volume.id));
+  for (const RequiredLayer& layer : requirements.layers) {
+    line("layer", fmt::format("{} {}{}{}", kdinit::name_of(layer.kind), layer.id,
+                              layer.parameters.empty() ? "" : " ", layer.parameters));
   }
   if (requirements.capture == kdinit::CaptureMode::kRootfs) {
     line("capture", "rootfs");

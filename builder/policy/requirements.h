@@ -13,6 +13,7 @@
 #include "builder/facts/machine.h"
 #include "builder/init/init_config.h"
 #include "builder/policy/dump_level.h"
+#include "builder/policy/way.h"
 #include "modsel/select.h"
 
 namespace kd {
@@ -33,18 +34,11 @@ struct RootFileSystem {
   std::string options;  // for mount(2), may be empty
 };
 
-// A logical volume that init assembles, by what lvm never changes.
-struct VolumeId {
-  std::string group;
-  std::string id;
-  bool operator==(const VolumeId&) const = default;
-};
-
 struct Requirements {
   kdinit::CaptureMode capture = kdinit::CaptureMode::kDirect;
   Target target;                       // capture rootfs: only the description, of the root
   std::optional<RootFileSystem> root;  // always there for capture rootfs
-  std::vector<VolumeId> volumes;       // that lead to the target or the root, each once
+  std::vector<RequiredLayer> layers;   // that lead to the target or the root, each once
   modsel::ModuleRequest modules;
   std::vector<modsel::Wanted> root_modules;     // further ones for a root that is not the target
   DumpArguments dump;                           // for makedumpfile

@@ -104,10 +104,10 @@ TEST(MemoryModel, EveryThreadOfMakedumpfileCounts) {
 TEST(MemoryModel, EveryVolumeCountsInACaptureAndAMachineWithoutPaysNothing) {
   ModelInput input = model(kMiB, {}, kVariants[0]);
   const std::uint64_t without = predict(input).capture.total();
-  input.volumes = 2;
+  input.layers.resize(2);
   EXPECT_EQ(predict(input).capture.total(),
-            without + term(predict(input).capture, "device mapper"));
-  EXPECT_GE(term(predict(input).capture, "device mapper"), 2 * (100U << 10));
+            without + term(predict(input).capture, "logical volumes"));
+  EXPECT_GE(term(predict(input).capture, "logical volumes"), 2 * (100U << 10));
 }
 
 TEST(MemoryModel, TheLargerPeakDecidesRoundedUpToWholeMiB) {

@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(module.path.starts_with('/'));
   }
   for (const kdinit::Layer& layer : config.layers) {
-    must(is_inside(layer.group, text) && is_inside(layer.id, text));
-    must(layer.group.size() == 38 && layer.id.size() == 38);
+    must(is_inside(layer.parameters, text) && is_inside(layer.id, text));
+    must(!layer.id.empty());
   }
   for (const std::string_view sysctl : config.sysctls) {
     must(sysctl.find("..") == std::string_view::npos || sysctl.find('=') < sysctl.find(".."));

@@ -144,25 +144,25 @@ const std::string kGroup = "bnQoi9-8Vjk-bWpC-xBlU-vS9m-DUvl-bzeQ5V";
 const std::string kVolume = "1uRzQF-0PXG-BWnZ-MzLE-bl2J-sFV2-N8Jmgp";
 
 TEST(InitConfig, LayersAreKnownByIdentity) {
-  const std::string text = kMinimal + "layer lvm " + kGroup + " " + kVolume + "\n" + "layer lvm " +
+  const std::string text = kMinimal + "layer lvm " + kVolume + " " + kGroup + "\n" + "layer lvm " +
                            kGroup + " " + kGroup + "\n";
   const Parsed parsed = parse_text(text);
   ASSERT_EQ(parsed.error.line, 0u) << parsed.error.message;
   ASSERT_EQ(parsed.config.layers.count, 2u);
   EXPECT_EQ(parsed.config.layers.items[0].kind, LayerKind::kLvm);
-  EXPECT_EQ(parsed.config.layers.items[0].group, kGroup);
+  EXPECT_EQ(parsed.config.layers.items[0].parameters, kGroup);
   EXPECT_EQ(parsed.config.layers.items[0].id, kVolume);
   EXPECT_EQ(parsed.config.layers.items[1].id, kGroup);
 }
 
 TEST(InitConfig, RefusesLayersItCannotAssemble) {
-  const std::string good = "layer lvm " + kGroup + " " + kVolume;
+  const std::string good = "layer lvm " + kVolume + " " + kGroup;
   for (const auto& [line, message] :
        {std::pair{std::string("layer md 1:2:3:4"), "not known"},
-        std::pair{"layer lvm " + kGroup, "lvm VGID LVID"},
-        std::pair{"layer lvm " + kVolume.substr(1) + " " + kGroup, "lvm VGID LVID"},
-        std::pair{"layer lvm vg0-root-0000-0000-0000-0000-000000 " + kVolume, "lvm VGID LVID"},
-        std::pair{good + " more", "lvm VGID LVID"}, std::pair{good + "\n" + good, "twice"}}) {
+        std::pair{"layer lvm " + kGroup, "lvm LVID VGID"},
+        std::pair{"layer lvm " + kVolume.substr(1) + " " + kGroup, "lvm LVID VGID"},
+        std::pair{"layer lvm vg0-root-0000-0000-0000-0000-000000 " + kVolume, "lvm LVID VGID"},
+        std::pair{good + " more", "lvm LVID VGID"}, std::pair{good + "\n" + good, "twice"}}) {
     const Parsed parsed = parse_text(kMinimal + line + "\n");
     EXPECT_NE(parsed.error.line, 0u) << line;
     EXPECT_THAT(parsed.error.message, HasSubstr(message)) << line;
@@ -249,7 +249,7 @@ TEST(InitConfig, LimitsAreErrors) {
   for (std::size_t i = 0; i <= kMaxLayers; ++i) {
     std::string id = kVolume;
     id[0] = static_cast<char>('a' + i);
-    layers += "layer lvm " + kGroup + " " + id + "\n";
+    layers += "layer lvm " + id + " " + kGroup + "\n";
   }
   EXPECT_EQ(parse_text(layers).error.line, 5 + kMaxLayers + 1);
 

@@ -133,14 +133,15 @@ TEST(InitConfigText, TellsInitOfTheSafeLevelAndWhy) {
 TEST(InitConfigText, NamesVolumesByTheirIds) {
   PlanInput input = small_input();
   const std::string group = "aaaaaa-0000-1111-2222-3333-4444-bbbbbb";
-  input.requirements.volumes = {{group, "cccccc-0000-0000-0000-0000-0000-000001"},
-                                {group, "cccccc-0000-0000-0000-0000-0000-000002"}};
+  input.requirements.layers = {
+      {kdinit::LayerKind::kLvm, "cccccc-0000-0000-0000-0000-0000-000001", group},
+      {kdinit::LayerKind::kLvm, "cccccc-0000-0000-0000-0000-0000-000002", group}};
   const auto text = init_config_text(input);
   ASSERT_TRUE(text.has_value()) << text.error().message;
   kdinit::InitConfig config;
   ASSERT_EQ(kdinit::parse(*text, config).line, 0U);
   ASSERT_EQ(config.layers.count, 2U);
-  EXPECT_EQ(config.layers.items[1].group, group);
+  EXPECT_EQ(config.layers.items[1].parameters, group);
   EXPECT_EQ(config.layers.items[1].id, "cccccc-0000-0000-0000-0000-0000-000002");
 }
 

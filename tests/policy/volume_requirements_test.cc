@@ -12,6 +12,10 @@ using testing::HasSubstr;
 
 constexpr const char* kGroup = "aaaaaa-0000-1111-2222-3333-4444-bbbbbb";
 
+RequiredLayer volume_layer(std::string id) {
+  return {kdinit::LayerKind::kLvm, std::move(id), kGroup};
+}
+
 // The dump on a striped volume of two disks, / on another of the first alone.
 MachineFacts lvm_machine() {
   MachineFacts machine = virtio_machine();
@@ -47,9 +51,8 @@ TEST(VolumeRequirements, FollowsAVolumeToAllItsDisksAndNamesItByItsIds) {
   const auto result = decide_for(lvm_machine());
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_THAT(wanted_names(*result), testing::IsSupersetOf({"virtio_blk", "nvme", "dm_mod"}));
-  EXPECT_THAT(result->volumes,
-              ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000002"},
-                          VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000001"}));
+  EXPECT_THAT(result->layers, ElementsAre(volume_layer("cccccc-0000-0000-0000-0000-0000-000002"),
+                                          volume_layer("cccccc-0000-0000-0000-0000-0000-000001")));
   // dm-1 may be dm-0 after the next start, and the image would not be fresh.
   EXPECT_EQ(result->target.description, "ext4 on deb--vg-var--crash for /var/crash");
 }
@@ -61,8 +64,8 @@ TEST(VolumeRequirements, NamesAVolumeOnceThatHoldsTargetAndRoot) {
   for (const KdumpConfig& config : {KdumpConfig(), rootfs()}) {
     const auto result = decide_for(machine, config);
     ASSERT_TRUE(result.has_value()) << result.error().message;
-    EXPECT_THAT(result->volumes,
-                ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000001"}));
+    EXPECT_THAT(result->layers,
+                ElementsAre(volume_layer("cccccc-0000-0000-0000-0000-0000-000001")));
   }
 }
 
@@ -82,8 +85,7 @@ TEST(VolumeRequirements, DoesWithoutARootOnAVolumeThatInitDoesNotUnderstand) {
   const auto result = decide_for(machine);
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_FALSE(result->root.has_value());
-  EXPECT_THAT(result->volumes,
-              ElementsAre(VolumeId{kGroup, "cccccc-0000-0000-0000-0000-0000-000002"}));
+  EXPECT_THAT(result->layers, ElementsAre(volume_layer("cccccc-0000-0000-0000-0000-0000-000002")));
   EXPECT_THAT(result->notes, Contains(HasSubstr("it is a thin volume")));
 }
 

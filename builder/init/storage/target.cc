@@ -17,7 +17,7 @@
 #include "builder/init/directory.h"
 #include "builder/init/storage/container.h"
 #include "builder/init/storage/superblock.h"
-#include "builder/init/storage/volumes.h"
+#include "builder/init/storage/sysfs.h"
 
 namespace kdinit {
 namespace {
@@ -27,8 +27,6 @@ namespace {
 constexpr std::uint64_t kRescanMs = 2000;
 constexpr int kPollMs = 100;
 
-constinit Volumes volumes;
-
 bool read_pieces(int fd, DevicePieces& pieces) {
   const auto head = ::pread(fd, pieces.head.data(), pieces.head.size(), 0);
   if (head < 0) return false;
@@ -36,81 +34,6 @@ bool read_pieces(int fd, DevicePieces& pieces) {
   [[maybe_unused]] const auto deep =
       ::pread(fd, pieces.deep.data(), pieces.deep.size(), DevicePieces::kDeepOffset);
   return true;
-}
-
-// The first line of a file of sysfs.
-void read_line(const Path& path, TextBuffer& line) {
-  const kd::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char bytes[256];
-  const auto size = ::read(fd.get(), bytes, sizeof bytes);
-  for (ssize_t i = 0; i < size && bytes[i] != '\n'; ++i) line.put(bytes[i]);
-}
-
-bool is_zero_sized(std::string_view directory) {
-  const kd::Fd fd(::open(Path(directory, "/size").c_str(), O_RDONLY | O_CLOEXEC));
-  char digit = '0';
-  return ::read(fd.get(), &digit, 1) == 1 && digit == '0';
-}
-
-enum class Holders { kNone, kVolumes, kOthers };
-
-// A disk that a logical volume lies on may be a part of another one.
-Holders holders_of(std::string_view directory) {
-  Holders holders = Holders::kNone;
-  for_each_entry(Path(directory, "/holders").c_str(), [&](const char* name) {
-    Text<200> uuid;
-    read_line(Path(directory, "/holders/", name, "/dm/uuid"), uuid);
-    if (!uuid.view().starts_with("LVM-")) holders = Holders::kOthers;
-    if (holders == Holders::kNone) holders = Holders::kVolumes;
-  });
-  return holders;
-}
-
-bool is_active(const Layer& layer, const DeviceDirectories& directories) {
-  lvm::Id group, volume;
-  if (!lvm::parse_id(layer.group, group) || !lvm::parse_id(layer.id, volume)) return false;
-  Text<200> wanted;
-  lvm::put_dm_uuid(group, volume, wanted);
-  bool active = false;
-  for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
-    Text<200> uuid;
-    read_line(Path(directories.sys_block, "/", name, "/dm/uuid"), uuid);
-    active = active || uuid.view() == wanted.view();
-  });
-  return active;
-}
-
-// Makes every layer that is complete and not there; the number of new devices.
-unsigned make_layers(const TargetQuery& query, const DeviceDirectories& directories,
-                     bool whole_groups, DeviceMapper& mapper, Candidates& found) {
-  unsigned count = 0;
-  found.problems.clear();
-  for (std::size_t i = 0; i < query.layers.size(); ++i) {
-    if (is_active(query.layers[i], directories)) continue;
-    Text<300> made, problem;
-    if (volumes.make(i, whole_groups, mapper, made, problem)) {
-      found.made.put(found.made.view().empty() ? "" : ", ", made.view());
-      ++count;
-    } else {
-      found.problems.put(found.problems.view().empty() ? "" : "; ", problem.view());
-    }
-  }
-  return count;
-}
-
-// A partition of sda is a directory sda/sda1 with a file "partition" in it.
-bool has_partitions(std::string_view directory) {
-  bool any = false;
-  for_each_entry(Path(directory).c_str(), [&](const char* name) {
-    if (::access(Path(directory, "/", name, "/partition").c_str(), F_OK) == 0) any = true;
-  });
-  return any;
-}
-
-// "cciss!c0d0" is /dev/cciss/c0d0.
-void put_device_path(std::string_view dev, std::string_view name, TextBuffer& out) {
-  out.put(dev, '/');
-  for (char c : name) out.put(c == '!' ? '/' : c);
 }
 
 void add_candidate(std::string_view dev, std::string_view name, bool partitioned,
@@ -133,7 +56,7 @@ void add_candidate(std::string_view dev, std::string_view name, bool partitioned
 
 // Looks at one device; returns the number of members its file system has, 0 when it is another.
 std::uint64_t look_at(const char* name, const TargetQuery& query,
-                      const DeviceDirectories& directories, Candidates& found) {
+                      const DeviceDirectories& directories, Assembly& assembly, Candidates& found) {
   const Path directory(directories.sys_block, "/", name);
   if (is_zero_sized(directory.view())) return 0;
   const Holders holders = holders_of(directory.view());
@@ -148,15 +71,17 @@ std::uint64_t look_at(const char* name, const TargetQuery& query,
     return 0;
   }
   FileReader reader(fd.get());
-  const std::string_view container = container_on(reader);
-  if (container == kLvmMember) {
-    Text<24> number;
-    read_line(Path(directory.view(), "/dev"), number);
-    volumes.add({.path = path.view(), .number = number.view()}, reader);
-  }
+  Text<24> number;
+  read_line(Path(directory.view(), "/dev"), number);
+  const SeenDevice device{.path = path.view(),
+                          .number = number.view(),
+                          .directory = directory.view(),
+                          .container = container_on(reader)};
+  std::string_view member = assembly.add(device, reader);
+  if (member.empty()) member = device.container;
   if (held) return 0;
-  if (!container.empty()) {
-    found.seen.put(container);
+  if (!member.empty()) {
+    found.seen.put(member);
     return 0;
   }
   DevicePieces pieces;
@@ -216,23 +141,24 @@ void register_btrfs(const Candidates& found) {
 
 }  // namespace
 
-bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool whole_groups,
-                  DeviceMapper& mapper, Candidates& found, Ticker& ticker) {
+bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool patient,
+                  Assembly& assembly, Candidates& found, Ticker& ticker) {
   std::uint64_t members = 0;
   do {
     found.count = 0;
     found.seen.clear();
+    found.problems.clear();
     members = 0;
-    volumes.begin(query.layers);
+    assembly.begin(query.layers);
     for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
       ticker.tick();  // a slow disk for each, as a rack of them that spins up, is no hang
-      members = std::max(members, look_at(name, query, directories, found));
+      members = std::max(members, look_at(name, query, directories, assembly, found));
     });
-  } while (make_layers(query, directories, whole_groups, mapper, found) > 0);
+  } while (assembly.make(directories, patient, found.made, found.problems) > 0);
   return found.count > 0 && found.count >= std::min<std::uint64_t>(members, std::size(found.items));
 }
 
-bool wait_for_target(const TargetQuery& query, DeviceMapper& mapper, Candidates& found,
+bool wait_for_target(const TargetQuery& query, Assembly& assembly, Candidates& found,
                      Ticker& ticker) {
   const kd::Fd uevents = open_uevents();  // before the first scan, so that nothing is missed
   const std::uint64_t half = query.timeout * std::uint64_t{1000} / 2;
@@ -242,7 +168,7 @@ bool wait_for_target(const TargetQuery& query, DeviceMapper& mapper, Candidates&
     const std::uint64_t now = boot_time_ms();
     if (block_device_changed(uevents.get()) || now >= next_scan) {
       next_scan = now + kRescanMs;
-      if (scan_devices(query, {}, now + half < end, mapper, found, ticker)) {
+      if (scan_devices(query, {}, now + half < end, assembly, found, ticker)) {
         if (query.type == "btrfs") register_btrfs(found);
         return true;
       }

@@ -9,7 +9,7 @@
 
 #include "builder/init/init_config.h"
 #include "builder/init/speaker.h"
-#include "builder/init/storage/device_mapper.h"
+#include "builder/init/storage/assembly.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
@@ -34,23 +34,17 @@ struct Candidates {
   Text<512> problems;  // of layers, in the last scan
 };
 
-// Where block devices are listed and opened; tests give their own directories.
-struct DeviceDirectories {
-  std::string_view sys_block = "/sys/class/block";
-  std::string_view dev = "/dev";
-};
-
 // Looks at every block device that has a size and no holder (a member of an md or dm device shows
 // the file system too, and must not be mounted) and is no container of something else; makes the
 // layers that are complete, and looks again as long as there is a new device. Devices without
 // partitions come first. True when all members of the file system are there. ticker.tick() is
-// called before each device. `whole_groups`: see Volumes::make().
-bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool whole_groups,
-                  DeviceMapper& mapper, Candidates& found, Ticker& ticker);
+// called before each device. `patient`: see Assembler::make().
+bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool patient,
+                  Assembly& assembly, Candidates& found, Ticker& ticker);
 
 // Scans, and again at each uevent of a block device, until found or the time is over. In the second
-// half of the time a layer needs no more than the disks it lies on.
-bool wait_for_target(const TargetQuery& query, DeviceMapper& mapper, Candidates& found,
+// half of the time a layer needs no more than what it cannot do without.
+bool wait_for_target(const TargetQuery& query, Assembly& assembly, Candidates& found,
                      Ticker& ticker);
 
 }  // namespace kdinit

@@ -62,7 +62,7 @@ class ScanDevices : public ::testing::Test {
   bool scan(const char* type, const char* uuid = kUuid) {
     const std::string sys = root.path("sys"), dev = root.path("dev");
     return scan_devices({.type = type, .uuid = uuid, .layers = layers, .timeout = 1},
-                        {.sys_block = sys, .dev = dev}, whole_groups, mapper, found, ticker);
+                        {.sys_block = sys, .dev = dev}, patient, assembly, found, ticker);
   }
   std::vector<std::string> devices() const {
     std::vector<std::string> names;
@@ -91,8 +91,9 @@ class ScanDevices : public ::testing::Test {
   };
   TemporaryDirectory root;
   FakeMapper mapper;
+  LayerAssembly assembly{{.mapper = mapper}};
   std::vector<Layer> layers;
-  bool whole_groups = true;
+  bool patient = true;
   Candidates found;
   CountingTicker ticker;
 };
@@ -189,7 +190,7 @@ class ScanVolumes : public ScanDevices {
  protected:
   ScanVolumes() {
     for (int i = 1; i <= 3; ++i) add_disk(i, "group-" + std::to_string(i));
-    layers = {{.kind = LayerKind::kLvm, .group = kRecordedGroup, .id = kRecordedRoot}};
+    layers = {{.kind = LayerKind::kLvm, .id = kRecordedRoot, .parameters = kRecordedGroup}};
     mapper.on_create = [this] { appear(0); };
   }
   void add_disk(int number, const std::string& recording) {
@@ -234,7 +235,7 @@ TEST_F(ScanVolumes, ActiveVolumeIsNotMadeAgainAndItsDisksServeAnother) {
   EXPECT_TRUE(scan("xfs"));
   EXPECT_TRUE(scan("xfs"));
   EXPECT_EQ(mapper.names.size(), 1u);
-  layers.push_back({.kind = LayerKind::kLvm, .group = kRecordedGroup, .id = kRecordedStriped});
+  layers.push_back({.kind = LayerKind::kLvm, .id = kRecordedStriped, .parameters = kRecordedGroup});
   mapper.on_create = [this] { appear(1); };
   EXPECT_TRUE(scan("xfs"));
   EXPECT_THAT(mapper.names, ElementsAre("vg--a----b-ro--ot", "vg--a----b-str"));
@@ -249,7 +250,7 @@ TEST_F(ScanVolumes, NewestMetadataOfAnyDiskCounts) {
 
 TEST_F(ScanVolumes, MissingDiskIsNamedByItsId) {
   std::filesystem::remove_all(root.path("sys/sdc"));
-  whole_groups = false;
+  patient = false;
   EXPECT_FALSE(scan("xfs"));
   EXPECT_THAT(mapper.names, IsEmpty());
   EXPECT_THAT(std::string(found.problems.view()),
@@ -263,13 +264,13 @@ TEST_F(ScanVolumes, DiskThatOnlyTheGroupNeedsIsWaitedForAtFirst) {
   std::filesystem::remove_all(root.path("sys/sdb"));
   EXPECT_FALSE(scan("xfs")) << "it may hold newer metadata";
   EXPECT_THAT(mapper.names, IsEmpty());
-  whole_groups = false;
+  patient = false;
   EXPECT_TRUE(scan("xfs"));
 }
 
 TEST_F(ScanVolumes, ClonedDiskIsRefusedAndNotChosen) {
   add_disk(4, "group-3");
-  whole_groups = false;
+  patient = false;
   EXPECT_FALSE(scan("xfs"));
   EXPECT_THAT(mapper.names, IsEmpty());
   EXPECT_THAT(found.problems.view(), HasSubstr("are both its physical volume"));

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/init/storage/assembly.h"
+
+#include <array>
+
+#include "builder/init/storage/volumes.h"
+
+namespace kdinit {
+namespace {
+
+// Apart from the object, whose address of its functions would put all of it into the program's
+// file.
+constinit VolumesMemory volumes_memory;
+constinit Volumes volumes(volumes_memory);
+
+struct Kind {
+  LayerKind kind;
+  Assembler& assembler;
+};
+constexpr std::array kKinds = {
+    Kind{LayerKind::kLvm, volumes},
+};
+
+Assembler& assembler_of(const Layer& layer) {
+  for (const Kind& row : kKinds) {
+    if (row.kind == layer.kind) return row.assembler;
+  }
+  __builtin_unreachable();  // parse() knows no others
+}
+
+}  // namespace
+
+void LayerAssembly::begin(std::span<const Layer> layers) {
+  layers_ = layers;
+  for (const Kind& row : kKinds) row.assembler.begin(layers);
+}
+
+std::string_view LayerAssembly::add(const SeenDevice& device, BlockReader& reader) {
+  for (const Kind& row : kKinds) {
+    const std::string_view member = row.assembler.add(device, reader);
+    if (!member.empty()) return member;
+  }
+  return {};
+}
+
+unsigned LayerAssembly::make(const DeviceDirectories& directories, bool patient, TextBuffer& made,
+                             TextBuffer& problems) {
+  unsigned count = 0;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Assembler& assembler = assembler_of(layers_[i]);
+    if (assembler.is_active(i, directories)) continue;
+    Text<300> device, problem;
+    if (assembler.make(i, patient, drivers_, device, problem)) {
+      made.put(made.view().empty() ? "" : ", ", device.view());
+      ++count;
+    } else {
+      problems.put(problems.view().empty() ? "" : "; ", problem.view());
+    }
+  }
+  return count;
+}
+
+Assembly& kernel_assembly() {
+  static constinit KernelDeviceMapper mapper;
+  static constinit LayerAssembly assembly({.mapper = mapper});
+  return assembly;
+}
+
+}  // namespace kdinit

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "builder/init/storage/sysfs.h"
+
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <unistd.h>
+
+#include "builder/base/fd.h"
+#include "builder/init/directory.h"
+
+namespace kdinit {
+
+void read_line(const Path& path, TextBuffer& line) {
+  const kd::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char bytes[256];
+  const auto size = ::read(fd.get(), bytes, sizeof bytes);
+  for (ssize_t i = 0; i < size && bytes[i] != '\n'; ++i) line.put(bytes[i]);
+}
+
+void put_device_path(std::string_view dev, std::string_view name, TextBuffer& out) {
+  out.put(dev, '/');
+  for (char c : name) out.put(c == '!' ? '/' : c);
+}
+
+bool is_zero_sized(std::string_view directory) {
+  Text<32> size;
+  read_line(Path(directory, "/size"), size);
+  return size.view() == "0";
+}
+
+// A partition of sda is a directory sda/sda1 with a file "partition" in it.
+bool has_partitions(std::string_view directory) {
+  bool any = false;
+  for_each_entry(Path(directory).c_str(), [&](const char* name) {
+    if (::access(Path(directory, "/", name, "/partition").c_str(), F_OK) == 0) any = true;
+  });
+  return any;
+}
+
+Holders holders_of(std::string_view directory) {
+  Holders holders = Holders::kNone;
+  for_each_entry(Path(directory, "/holders").c_str(), [&](const char* name) {
+    Text<DM_UUID_LEN> uuid;
+    read_line(Path(directory, "/holders/", name, "/dm/uuid"), uuid);
+    if (!uuid.view().starts_with("LVM-")) holders = Holders::kOthers;
+    if (holders == Holders::kNone) holders = Holders::kVolumes;
+  });
+  return holders;
+}
+
+bool has_mapped_device(const DeviceDirectories& directories, std::string_view wanted) {
+  bool any = false;
+  for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
+    Text<DM_UUID_LEN> uuid;
+    read_line(Path(directories.sys_block, "/", name, "/dm/uuid"), uuid);
+    any = any || uuid.view() == wanted;
+  });
+  return any;
+}
+
+}  // namespace kdinit

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What /sys/class/block tells of devices. A directory is that of one device in it.
+#pragma once
+
+#include <string_view>
+
+#include "builder/init/text.h"
+
+namespace kdinit {
+
+// Where block devices are listed and opened; tests give their own directories.
+struct DeviceDirectories {
+  std::string_view sys_block = "/sys/class/block";
+  std::string_view dev = "/dev";
+};
+
+// The first line of a file, empty when it cannot be read.
+void read_line(const Path& path, TextBuffer& line);
+
+// "cciss!c0d0" is /dev/cciss/c0d0.
+void put_device_path(std::string_view dev, std::string_view name, TextBuffer& out);
+
+bool is_zero_sized(std::string_view directory);
+bool has_partitions(std::string_view directory);
+
+// Who has a device for himself: a disk that a logical volume lies on may be a part of another one.
+enum class Holders { kNone, kVolumes, kOthers };
+Holders holders_of(std::string_view directory);
+
+// Whether there is a device of the device mapper with this dm/uuid.
+bool has_mapped_device(const DeviceDirectories& directories, std::string_view uuid);
+
+}  // namespace kdinit
