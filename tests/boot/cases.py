@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import hungry
 import judge
 import userland
+from crash import PANIC
+from layers import Disk, FileSystem
 from machines import MACHINES, uuid
+from qemu import Change
 
 # Leaves 4 MiB on the target (ext4, blocks of 4 KiB): enough for the log, not for a dump. Blocks
 # reserved for root count as free, since the capture kernel is root; reserved_clusters do not.
@@ -55,7 +58,23 @@ STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
 NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
 # Makes the name that the target had when it was recorded (sda) the name of another disk.
-DECOY = ("virtio-scsi", "ext4", uuid(99))
+DECOY = FileSystem(Disk("virtio-scsi"), "ext4", uuid(99))
+
+
+# Only disks on virtio-scsi come and go without being asked. The machine has them until the panic.
+def gone(drive):
+    """It is not there in the capture."""
+    return (Change(PANIC, drive),)
+
+
+def late(drive, seconds=20):
+    """It is there in the capture after so many seconds."""
+    return (*gone(drive), Change(PANIC, drive, there=True, seconds=seconds))
+
+
+def lost(drive):
+    """It goes while the dump is written."""
+    return (Change("s dump: ", drive),)
 
 
 @dataclass(frozen=True)
@@ -68,8 +87,9 @@ class Case:
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
     prepare: str = ""  # shell that runs before the panic
-    decoy: tuple = ()
+    decoy: FileSystem | None = None
     without_target: bool = False  # its disk is not there
+    changes: tuple = ()  # of disks that come or go, see gone(), late() and lost()
     destroyed: bool = False  # `prepare` leaves a target that cannot be mounted
     silent_disk: bool = False  # another disk, of the same driver, that answers until the panic
     unread_from: str | None = None  # nobody reads the console after this line

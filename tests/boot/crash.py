@@ -9,6 +9,7 @@ import disks
 import guest
 import kernels
 import qemu
+from layers import layers_of
 
 PANIC = "sysrq: Trigger a crash"
 # What has to be in the dump, see debugger.py. Nothing is started for it. The thread with which ext4
@@ -23,12 +24,12 @@ while read -r name rest; do echo "guest: module <$name>"; done < /proc/modules
 
 def script(disks_there, command_line, prepare):
     """The life of the machine up to its panic: file systems are mounted and in use."""
-    lines = []
+    layers = layers_of(*disks_there)
+    lines = [disks.bring_up(layers)]
     for index, disk in enumerate(disks_there):
-        lines += [disk.bring_up, f"target=/mnt{index}", "mkdir -p $target",
-                  f"mount -t {disk.file_system} -o {disk.options} $(device_of {disk.uuid}) "
-                  "$target || fail mount"]
-    lines += [prepare, *(disk.audit for disk in disks_there), "sync"]
+        lines += [f"target=/mnt{index}", "mkdir -p $target",
+                  f"mount -t {disk.kind} -o {disk.options} {disk.device} $target || fail mount"]
+    lines += [prepare, *(layer.audit for layer in layers), "sync"]
     if disks_there:  # its journal is not clean when the kernel panics
         lines.append("echo busy > $target/kept-busy")
     lines += [INVENTORY, f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "

@@ -7,27 +7,41 @@ import subprocess
 
 import guest
 import kernels
-import logical_volumes
 import qemu
+import storage_tools
+from layers import layers_of
 from paths import BOOT
 
 
 def drives(machine, paths, read_only=False):
-    return [qemu.Drive(path, drive.attach, read_only)
-            for drive, path in zip(machine.drives, paths)]
+    """Of a disk with two paths both; where nothing may be written, one: each writes for itself."""
+    found = []
+    for index, (disk, path) in enumerate(zip(machine.drives, paths)):
+        attach, names = disk.attach, (f"disk{index}",)
+        if attach == "two-paths":
+            attach, names = "path", (f"disk{index}", f"disk{index}-again")[:1 if read_only else 2]
+        found += [qemu.Drive(path, attach, read_only, name=name) for name in names]
+    return found
 
 
 def tools(machine, kernel):
     """Files that a guest needs for the disks of the machine, beside its own."""
-    return logical_volumes.files(kernel) if machine.has_volumes else {}
+    return storage_tools.files(kernel, machine.layers)
+
+
+def bring_up(layers):
+    """Shell that lets the kernel find the file systems; says before what lies on the devices."""
+    modules = " ".join(layer.modules for layer in layers)
+    return "\n".join((f"load {modules}", *(part for layer in layers
+                                           for part in (layer.start, layer.examine) if part)))
 
 
 def prepare_script(machine):
     """Makes the file systems and the directories that a machine has before it crashes."""
-    lines = []
+    lines = [f"load {' '.join(layer.modules for layer in machine.layers)}"]
+    lines += [layer.make for layer in machine.layers]
     for disk in machine.disks:
-        lines += [disk.create, f"{disk.mkfs} || fail mkfs", "mkdir -p /mnt",
-                  f"mount -t {disk.file_system} {disk.node} /mnt || fail mount"]
+        lines += ["mkdir -p /mnt", f"mount -t {disk.kind} {disk.device} /mnt || fail mount"]
         top = "/mnt"
         if disk.subvolume:
             top += f"/{disk.subvolume}"
@@ -35,7 +49,8 @@ def prepare_script(machine):
         if disk.mount_point == "/":
             lines.append(f"mkdir -p {top}/var/crash {top}/etc")
         lines.append("umount /mnt")
-    return "\n".join(lines)
+    lines += [layer.stop for layer in reversed(machine.layers)]
+    return "\n".join(line for line in lines if line)
 
 
 def prepared(machine, kernel=None):
@@ -73,10 +88,12 @@ def read_back(kernel, machine, paths, destination, log):
 
     Returns what the guest said, which includes the disks' audit."""
     disk = machine.target
+    layers = layers_of(disk)
     script = "\n".join((
         # A case may have taken a snapshot.
-        "load dm_snapshot" if machine.has_volumes else "", disk.bring_up, disk.audit, f"device=$(device_of {disk.uuid})", "mkdir -p /mnt",
-        f"mount -t {disk.file_system} -o ro,{disk.options} $device /mnt || fail mount",
-        f"hand_over /mnt/{machine.dump_folder}", "df -k /mnt", "umount /mnt"))
+        "load dm_snapshot" if machine.has_volumes else "", bring_up(layers),
+        *(layer.audit for layer in layers), "mkdir -p /mnt",
+        f"mount -t {disk.kind} -o ro,{disk.options} {disk.device} /mnt || fail mount",
+        f"hand_over /mnt/{machine.dump_folder}", "df -k /mnt", "umount /mnt", disk.check))
     return guest.fetch(kernel, script, log, destination, files=tools(machine, kernel),
                        drives=drives(machine, paths, read_only=True)).text

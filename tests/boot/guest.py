@@ -12,7 +12,8 @@ import newc
 import qemu
 from paths import BOOT
 
-PROGRAMS = ("kexec", "blkid", "btrfs", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat")
+PROGRAMS = ("kexec", "blkid", "btrfs", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat", "e2fsck",
+            "xfs_repair", "fsck.vfat")
 # Everything that some machine of machines.py needs; a kernel may have it built in, or not at all.
 MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "nvme", "xhci_pci",
            "usb_storage", "ext4", "xfs", "btrfs", "vfat", "nls_cp437", "nls_ascii",
@@ -23,12 +24,13 @@ RESULTS = "results"  # serial number of the disk that takes files to the host
 RESULTS_SIZE = 4 << 30  # sparse
 
 INIT = """#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DM_DISABLE_UDEV=1
 mkdir -p /proc /sys /dev /tmp /run /etc
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 fail() { echo "guest: failed: $*"; sync; reboot -f; }
+audit() { echo "guest: audit: $*"; "$@" || fail "$*"; echo "guest: end of audit"; }
 load() {
   for name; do
     while read -r file; do
@@ -108,7 +110,7 @@ def base_segment(kernel):
     segment.add_file("bin/busybox", pathlib.Path("/bin/busybox"))
     for applet in subprocess.run(["busybox", "--list"], capture_output=True, text=True,
                                  check=True).stdout.split():
-        if applet not in ("busybox", "mkfs.vfat", "blkid"):
+        if applet not in ("busybox", "mkfs.vfat", "fsck.vfat", "blkid"):
             segment.add(f"bin/{applet}", "busybox")
     for tool in tools:
         add_program(segment, tool)

@@ -8,6 +8,7 @@ import subprocess
 
 import damage
 import vmcore
+from layers import layers_of
 
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 REPORT = "kdump-report.json"
@@ -186,6 +187,31 @@ def foreign_blocks_kept(crash):
     kept = re.compile(r"guest: kept \w+")
     before, after = set(kept.findall(crash.console.text)), set(kept.findall(crash.afterwards))
     return [] if before and before == after else [f"foreign blocks: {before} before, {after} after"]
+
+
+def examined(said):
+    """What mdadm says of each member of an array: its node -> the fields by name."""
+    members = {}
+    for node, text in re.findall(r"guest: audit: mdadm --examine (\S+)(.*?)guest: end of audit", said,
+                                 re.S):
+        members[node] = {name.strip(): value.strip() for name, value
+                         in re.findall(r"^ *([\w ]+?) : (.*)$", text, re.M)}
+    return members
+
+
+def audited(machine, said):
+    """Every layer was looked at by its own tool; what that finds wrong has ended the guest."""
+    shell = "\n".join(f"{layer.examine}\n{layer.audit}\n{layer.check}"
+                      for layer in layers_of(machine.target))
+    wanted = sorted(set(re.findall(r"audit (\w+ -*\w+)", shell)))
+    return [f"no audit by {tool}" for tool in wanted if f"guest: audit: {tool}" not in said]
+
+
+def members_alike(said):
+    """All members of an array have seen the same events."""
+    members = examined(said)
+    alike = members and len({member.get("Events") for member in members.values()}) == 1
+    return [] if alike else [f"members differ: {members}"]
 
 
 def restarted_by_guard(crash):

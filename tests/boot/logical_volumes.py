@@ -1,46 +1,82 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's lvm2 and the kernel's device mapper, for a guest: the judge of everything on LVM.
+"""Volume groups of LVM and their volumes, as layers."""
 
-This machine needs neither: lvm2 would change the images that mkinitramfs makes here.
+from dataclasses import dataclass
+
+from layers import Layer, nodes
+
+
+@dataclass(frozen=True)
+class Group(Layer):
+    """An LVM volume group."""
+
+    name: str
+    devices: tuple[Layer, ...]  # of its physical volumes
+
+    tool = "lvm"
+    modules = "dm_mod"
+
+    @property
+    def below(self):
+        return self.devices
+
+    @property
+    def make(self):
+        lines = [f"lvm pvcreate -qq --norestorefile -u kdump0-0000-0000-0000-0000-0000-00000{index} "
+                 f"{place.node} || fail pvcreate" for index, place in enumerate(self.devices)]
+        return "\n".join((*lines, f"lvm vgcreate -qq {self.name} {nodes(self.devices)} || fail vgcreate"))
+
+    @property
+    def start(self):
+        return f"lvm vgchange -qq -ay {self.name} || fail vgchange"
+
+    @property
+    def stop(self):
+        return f"lvm vgchange -qq -an {self.name} || fail vgchange"
+
+    @property
+    def audit(self):
+        """What lvm thinks of it, and a digest of the volume "kept", if a case has made one."""
+        kept = f"/dev/{self.name}/kept"
+        return (f"audit lvm vgck {self.name}\n"
+                f"audit lvm lvs -a -o lv_name,lv_attr,lv_size,devices {self.name}\n"
+                f'[ ! -b {kept} ] || echo "guest: kept $(md5sum < {kept})"')
+
+
+# Every id of the volume group gets a fixed one, so that a record fits a group that is made later.
+# `lvm` takes them from an edited copy of the metadata; those of physical volumes it takes as they are.
+FIXED_IDS = """
+lvm vgchange -qq -an {group} && lvm vgcfgbackup -qq -f /group {group} || fail vgcfgbackup
+awk '/physical_volumes/ {{ p = 1 }} /logical_volumes/ {{ p = 0 }}
+     !p && /^[ \\t]*id = / {{ n++; $3 = sprintf("\\"kdump%d-0000-0000-0000-0000-0000-%06d\\"", n, n) }}
+     {{ print }}' /group > /group.fixed
+lvm vgcfgrestore -qq -f /group.fixed {group} && lvm vgchange -qq -ay {group} || fail vgcfgrestore
 """
 
-import functools
 
-import guest
-import packages
+@dataclass(frozen=True)
+class Volume(Layer):
+    """A logical volume of a group."""
 
-# lvm2 and what its dependencies bring along. dmsetup shows the tables that are loaded.
-PACKAGES = ("lvm2", "dmsetup", "libdevmapper1.02.1", "libdevmapper-event1.02.1", "libaio1",
-            "libblkid1", "libc6", "libedit2", "libbsd0", "libmd0", "libtinfo6", "libselinux1",
-            "libpcre2-8-0", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1",
-            "liblzma5", "libzstd1", "libudev1", "libgcc-s1")
-PROGRAMS = ("lvm", "dmsetup")
-MODULES = ("dm_mod", "dm_thin_pool", "dm_snapshot", "dm_cache", "dm_cache_smq", "dm_raid",
-           "dm_mirror", "dm_writecache", "raid1")
-PLACE = "opt/lvm"
-# There is no udev in the guest, and no program to check thin pools and caches.
-CONFIG = """
-activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 }
-backup { backup=0 archive=0 }
-devices { use_devicesfile=0 }
-global { use_lvmpolld=0 event_activation=0 thin_check_executable="" cache_check_executable="" }
-"""
+    group: Group
+    name: str
+    layout: str = ""  # lvm commands that make it, in the place of lvcreate -l 50%FREE
+    random_ids: bool = False  # of what lvm would not restore from an edited copy
+    modules: str = ""  # of the device mapper, beside dm_mod
 
+    @property
+    def below(self):
+        return (self.group,)
 
-def download():
-    """The root that the packages are unpacked in."""
-    return packages.unpacked("lvm2", "bookworm", PACKAGES)
+    @property
+    def node(self):
+        group, name = (word.replace("-", "--") for word in (self.group.name, self.name))
+        return f"/dev/mapper/{group}-{name}"
 
-
-@functools.cache
-def programs():
-    """Path in the guest -> bytes: the programs with their libraries in a place of their own."""
-    root = download()
-    paths = [next(p for p in (f"sbin/{name}", f"usr/sbin/{name}") if (root / p).exists())
-             for name in PROGRAMS]
-    return {"etc/lvm/lvm.conf": CONFIG.encode()} | packages.for_guest(root, paths, PLACE)
-
-
-def files(kernel):
-    """The programs, and the modules of the device mapper for `load`."""
-    return programs() | guest.module_files(kernel, MODULES)
+    @property
+    def make(self):
+        group = self.group.name
+        commands = self.layout or f"lvcreate -qq -l 50%FREE -n {self.name} {group}"
+        lines = [f"lvm {command} || fail {command.split()[0]}"
+                 for command in commands.strip().splitlines()]
+        return "\n".join(lines + ([] if self.random_ids else [FIXED_IDS.format(group=group)]))

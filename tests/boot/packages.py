@@ -200,6 +200,7 @@ def program(root, path, name=None):
     """
     libraries = [folder for top in ("lib", "usr/lib") for folder in root.glob(f"{top}/*-linux-gnu")]
     loader = next(found for folder in libraries for found in folder.glob("ld-linux-*.so.*"))
+    libraries.append(root / "lib")  # those of multipath-tools
     return [loader, "--library-path", ":".join(map(str, libraries)),
             *(("--argv0", name) if name else ()), root / path]
 

@@ -40,12 +40,12 @@ def script(mounts, fstab, kernel):
 
 
 def script_of(machine, kernel):
-    mounts, fstab = ["mkdir -p /new"], []
+    mounts, fstab = [disks.bring_up(machine.layers), "mkdir -p /new"], []
     for disk in machine.disks:
         point = "/new" + disk.mount_point.rstrip("/")
-        mounts += [disk.bring_up, f"device=$(device_of {disk.uuid})", f"mkdir -p {point}",
-                   f"mount -t {disk.file_system} -o {disk.options} $device {point} || fail mount"]
-        fstab.append(f"UUID={disk.uuid} {disk.mount_point} {disk.file_system} {disk.options} 0 1")
+        mounts += [f"mkdir -p {point}",
+                   f"mount -t {disk.kind} -o {disk.options} {disk.device} {point} || fail mount"]
+        fstab.append(f"UUID={disk.uuid} {disk.mount_point} {disk.kind} {disk.options} 0 1")
     if machine.disks[0].mount_point != "/":
         raise SystemExit(f"{machine.name}: the first disk has to hold /")
     return script("\n".join(mounts), fstab, kernel)
@@ -61,8 +61,11 @@ def record(name, builder):
         return
     machine = machines.MACHINES[name]
     kernel = kernels.unpacked(machine.kernel)
-    fetch(name, builder, kernel, script_of(machine, kernel), files=disks.tools(machine, kernel),
-          drives=disks.drives(machine, disks.prepared(machine), read_only=True))
+    pristine = disks.prepared(machine)
+    with tempfile.TemporaryDirectory(dir=BOOT) as scratch:
+        copies = disks.copy(pristine, pathlib.Path(scratch))
+        fetch(name, builder, kernel, script_of(machine, kernel), files=disks.tools(machine, kernel),
+              drives=disks.drives(machine, copies))
 
 
 def fetch(name, builder, kernel, text, **options):

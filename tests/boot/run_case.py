@@ -22,7 +22,7 @@ import qemu
 import silent_disk
 import userland
 from cases import CASES, PREDICTED
-from machines import MACHINES, Disk, Machine
+from machines import MACHINES, Machine
 from paths import BOOT
 from image import build
 
@@ -45,9 +45,9 @@ def setup():
 def decoy_drives(case):
     if not case.decoy:
         return []
-    machine = Machine(f"decoy-{case.name}", (Disk(*case.decoy),))
-    (path,) = disks.prepared(machine)
-    return [qemu.Drive(path, machine.target.attach, read_only=True)]
+    disk = case.decoy.on
+    (path,) = disks.prepared(Machine(f"decoy-{case.name}", (case.decoy,)))
+    return [qemu.Drive(path, disk.attach, read_only=True)]
 
 
 def stayed(report):
@@ -85,11 +85,13 @@ def run(case, builder):
         disk = silent_disk.SilentDisk(f"{sockets}/disk") if case.silent_disk else None
         result = crash.crash(
             machine, image.path, image.command_line, crashkernel, folder, prepare=case.prepare,
-            without_target=case.without_target, destroyed=case.destroyed,
+            changes=case.changes, without_target=case.without_target, destroyed=case.destroyed,
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
-            when_said=disk and disk.when_said, unread_from=case.unread_from, kernel=kernel)
+            when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
                 + unreadable(result, case, builder))
+    if result.afterwards:
+        problems += judge.audited(machine, result.afterwards)
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0

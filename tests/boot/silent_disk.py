@@ -39,7 +39,7 @@ class SilentDisk:
         self.connections = []
         self.drive = qemu.Drive(f"nbd:unix:{path}", "virtio-blk")
         # A request without an answer would keep QEMU from ending, so it is cut off at the restart.
-        self.when_said = {crash.PANIC: self.silent.set, RESTARTS: self.close}
+        self.when_said = ((crash.PANIC, self.silent.set), (RESTARTS, self.close))
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

@@ -95,9 +95,29 @@ constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] =
     {"qemu-lvm-raid1", "the type of its segments is: raid1"},
     {"qemu-lvm-origin", "the volume has a snapshot"}};
 
+// Recorded with mdadm, cryptsetup, multipath-tools and btrfs-progs of Debian 12.
+constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = {
+    {"qemu-md-raid1", "md0, an MD RAID of type raid1"},
+    {"qemu-md-raid1-1.0", "md0, an MD RAID of type raid1"},
+    {"qemu-md-raid1-0.90", "md0, an MD RAID of type raid1"},
+    {"qemu-md-raid10", "md0, an MD RAID of type raid10"},
+    {"qemu-md-raid5", "md0, an MD RAID of type raid5"},
+    {"qemu-lvm-md-raid1", "md0, an MD RAID of type raid1"},
+    {"qemu-luks1-ext4", "dm-0, a device mapper of type CRYPT"},
+    {"qemu-luks2-ext4", "dm-0, a device mapper of type CRYPT"},
+    {"qemu-lvm-luks", "dm-0, a device mapper of type CRYPT"},
+    {"qemu-multipath-ext4", "dm-0, a device mapper of type mpath"},
+    {"qemu-multipath-partition-xfs", "dm-1, a device mapper of type part1"},
+    {"qemu-lvm-multipath", "dm-0, a device mapper of type mpath"},
+    {"qemu-btrfs-raid1", "spans 2 devices (sda, sdb)"},
+    {"qemu-btrfs-raid10", "spans 4 devices (sda, sdb, sdc, sdd)"},
+    {"qemu-btrfs-single", "spans 2 devices (sda, sdb)"}};
+
 bool is_refused(std::string_view name) {
-  return std::ranges::find(kVolumesNotAssembled, name, [](const auto& row) { return row.first; }) !=
-         std::end(kVolumesNotAssembled);
+  const auto has = [name](const auto& rows) {
+    return std::ranges::any_of(rows, [name](const auto& row) { return row.first == name; });
+  };
+  return has(kVolumesNotAssembled) || has(kStacksNotAssembled);
 }
 
 // An alias may match drivers that the machine did not bind; one of them has to be there.
@@ -154,6 +174,14 @@ TEST_F(RecordedMachine, OnAVolumeThatInitDoesNotAssembleIsRefusedByItsType) {
     EXPECT_EQ(result.exit_code, 3) << name;
     EXPECT_THAT(result.err, HasSubstr(std::string(problem))) << name;
     EXPECT_THAT(result.err, HasSubstr("linear and striped volumes are")) << name;
+  }
+}
+
+TEST_F(RecordedMachine, OnAStackThatInitDoesNotAssembleIsRefusedByItsLayer) {
+  for (const auto& [name, layer] : kStacksNotAssembled) {
+    const RunResult result = plan(std::string(name));
+    EXPECT_EQ(result.exit_code, 3) << name;
+    EXPECT_THAT(result.err, HasSubstr(std::string(layer))) << name;
   }
 }
 
