@@ -3,32 +3,38 @@
 
 #include <string.h>
 
-#include <array>
+#include <algorithm>
 
-#include "builder/init/storage/little_endian.h"
 #include "builder/init/storage/lvm.h"
+#include "builder/init/storage/md.h"
 
 namespace kdinit {
 namespace {
 
-constexpr std::uint64_t kSector = 512, kKiB = 1024;
-
-// include/uapi/linux/raid/md_p.h: struct mdp_superblock_1, and mdp_superblock_s with minor 90.
-bool has_md(BlockReader& device, std::uint64_t offset, unsigned major) {
-  std::array<unsigned char, 152> bytes;
-  if (device.read(offset, bytes.data(), bytes.size()) != 0) return false;
-  if (little_endian(bytes, 0, 4) != 0xa92b4efc || little_endian(bytes, 4, 4) != major) return false;
-  // Version 1 says where it is, so that what was copied elsewhere is no superblock.
-  return major == 1 ? little_endian(bytes, 144, 8) == offset / kSector
-                    : little_endian(bytes, 8, 4) == 90;
+bool has_text(BlockReader& device, std::uint64_t offset, std::string_view text) {
+  char bytes[32];
+  return device.read(offset, bytes, text.size()) == 0 &&
+         std::string_view(bytes, text.size()) == text;
 }
 
 bool is_md_member(BlockReader& device) {
-  const std::uint64_t size = device.size();
-  if (has_md(device, 0, 1) || has_md(device, 4 * kKiB, 1)) return true;
-  if (size < 128 * kKiB) return false;
-  return has_md(device, (size / kSector - 16) / 8 * 8 * kSector, 1) ||
-         has_md(device, size / (64 * kKiB) * (64 * kKiB) - 64 * kKiB, 0);
+  return std::any_of(md::kVersions.begin(), md::kVersions.end(),
+                     [&](md::Version version) { return md::has_superblock(device, version); });
+}
+
+// Metadata of firmware lies at the end of a disk. Intel's is in the last sector but one, whose size
+// is that of the disk (mdadm: super-intel.c); that of SNIA in the last one, or with Adaptec 256
+// before it (util-linux: ddf_raid.c).
+bool is_isw_member(BlockReader& device) {
+  constexpr std::string_view kSignature = "Intel Raid ISM Cfg Sig. ";
+  return has_text(device, device.size() - 2 * 512, kSignature) ||
+         has_text(device, device.size() - 2 * 4096, kSignature);
+}
+
+bool is_ddf_member(BlockReader& device) {
+  constexpr std::string_view kMagic = "\xde\x11\xde\x11";
+  return has_text(device, device.size() - 512, kMagic) ||
+         has_text(device, device.size() - std::uint64_t{257} * 512, kMagic);
 }
 
 bool is_luks(BlockReader& device) {
@@ -41,6 +47,8 @@ bool is_luks(BlockReader& device) {
 
 std::string_view container_on(BlockReader& device) {
   if (is_md_member(device)) return kMdMember;
+  if (is_isw_member(device)) return kIswMember;
+  if (is_ddf_member(device)) return kDdfMember;
   if (is_luks(device)) return kLuks;
   lvm::Label label;
   return lvm::read_label(device, label) != lvm::LabelState::kNone ? kLvmMember : "";

@@ -49,6 +49,25 @@ TEST(Container, SuperblockOfMdThatWasCopiedElsewhereIsNone) {
   EXPECT_EQ(container_on(wrong_version), "");
 }
 
+// As mdadm's super-intel.c and super-ddf.c look for them.
+TEST(Container, DiskOfAFirmwareRaidIsOne) {
+  struct Row {
+    std::size_t from_end;
+    std::string signature;
+    std::string_view container;
+  };
+  const Row rows[] = {{1024, "Intel Raid ISM Cfg Sig. 1.3.00", kIswMember},
+                      {8192, "Intel Raid ISM Cfg Sig. 1.3.00", kIswMember},
+                      {512, "\xde\x11\xde\x11", kDdfMember},
+                      {257 * 512, "\xde\x11\xde\x11", kDdfMember}};
+  for (const Row& row : rows) {
+    std::string bytes(kSize, '\0');
+    bytes.replace(kSize - row.from_end, row.signature.size(), row.signature);
+    MemoryDevice device(bytes);
+    EXPECT_EQ(container_on(device), row.container) << row.from_end;
+  }
+}
+
 TEST(Container, PhysicalVolumeIsOne) {
   MemoryDevice device(recorded_lvm("group-3"));
   EXPECT_EQ(container_on(device), kLvmMember);

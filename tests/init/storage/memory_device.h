@@ -23,13 +23,16 @@ class MemoryDevice final : public BlockReader {
   std::string bytes;
 };
 
+// What is in a file X.xz; empty when it cannot be read.
+inline std::string unpacked(const std::string& path) {
+  Pages pages;
+  if (unpack_to_memory(path.c_str(), pages)) return {};
+  return {reinterpret_cast<const char*>(pages.data()), pages.size()};
+}
+
 // A recorded device of tests/init/storage/lvm.
 inline std::string recorded_lvm(const std::string& name) {
-  Pages pages;
-  if (unpack_to_memory((std::string(KD_TEST_DATA "/storage/lvm/") + name + ".xz").c_str(), pages)) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(pages.data()), pages.size()};
+  return unpacked(KD_TEST_DATA "/storage/lvm/" + name + ".xz");
 }
 
 // What `lvs` of the recording said of the group.
