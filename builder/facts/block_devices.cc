@@ -6,6 +6,7 @@
 
 #include "builder/base/path.h"
 #include "builder/facts/logical_volume.h"
+#include "builder/facts/multipath_disk.h"
 
 namespace kd {
 namespace {
@@ -94,7 +95,8 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
                      .layer = {},
                      .below = names_in(reader, path + "/slaves"),
                      .chain = {},
-                     .volume = {}};
+                     .volume = {},
+                     .multipath = {}};
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
     device.below = {std::string(base_name(parent_of(path)))};
@@ -103,6 +105,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
     const std::string uuid = attribute(reader, path + "/dm/uuid");
     device.layer = uuid.substr(0, uuid.find('-'));
     device.volume = volume_of_uuid(uuid);
+    device.multipath = find_multipath(reader, uuid, device.below);
   } else if (reader.exists(path + "/md")) {
     device.kind = BlockKind::kMd;
     device.layer = attribute(reader, path + "/md/level");

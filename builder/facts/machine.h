@@ -40,6 +40,16 @@ struct LogicalVolume {
   bool operator==(const LogicalVolume&) const = default;
 };
 
+// A disk reached by several paths, or a partition on it, as dm-multipath and /sys show them.
+struct MultipathDisk {
+  std::string digest;           // of its identity, see kdinit::multipath::put_digest()
+  std::uint64_t partition = 0;  // 0: the disk
+  std::uint64_t paths = 0;      // of the disk
+  std::string handler;          // what its paths are switched by ("alua"), see scsi_dh_*; or empty
+  std::string problem;          // what init would not understand of it
+  bool operator==(const MultipathDisk&) const = default;
+};
+
 struct BlockDevice {
   std::string name;  // as in /sys, where '!' stands for '/'; may differ after the crash
   BlockKind kind = BlockKind::kDisk;
@@ -53,6 +63,8 @@ struct BlockDevice {
   std::vector<BusNode> chain;
   // Device mapper of type LVM, but for the parts that lvm makes a volume of.
   std::optional<LogicalVolume> volume;
+  // Device mapper of type mpath, or of a partition on one.
+  std::optional<MultipathDisk> multipath;
   bool operator==(const BlockDevice&) const = default;
 };
 

@@ -43,6 +43,15 @@ void visit(Visitor& v, Of<LogicalVolume> auto& volume) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Of<MultipathDisk> auto& disk) {
+  v("digest", disk.digest, Check::kUuid);
+  v("partition", disk.partition, Check::kText);
+  v("paths", disk.paths, Check::kText);
+  v("handler", disk.handler, Check::kNameOrEmpty);
+  v("problem", disk.problem, Check::kText);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("name", device.name, Check::kName);
   v("kind", device.kind, Check::kText);
@@ -50,6 +59,7 @@ void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("below", device.below, Check::kName);
   v("chain", device.chain, Check::kText);
   v.unless_empty("volume", device.volume, Check::kText);
+  v.unless_empty("multipath", device.multipath, Check::kText);
 }
 
 template <typename Visitor>

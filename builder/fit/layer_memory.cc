@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace kd {
 namespace {
@@ -12,19 +14,29 @@ namespace {
 // for emergencies (dm_alloc_md_mempools() and alloc_dev() in drivers/md/dm.c), its table. Ten
 // linear ones took 0.5 MiB of Linux 6.1 with one CPU; the rest is for tables of many segments and
 // what init reads them from. What the module takes is counted with the modules.
-constexpr std::uint64_t kVolume = 256 << 10;
+constexpr std::uint64_t kMappedDevice = 256 << 10;
 
-std::uint64_t count(const std::vector<RequiredLayer>& layers, kdinit::LayerKind kind) {
-  return static_cast<std::uint64_t>(std::ranges::count(layers, kind, &RequiredLayer::kind));
-}
+struct Cost {
+  kdinit::LayerKind kind;
+  std::string_view name;
+  std::uint64_t bytes;
+};
+constexpr std::array kCosts = {
+    Cost{kdinit::LayerKind::kLvm, "logical volumes", kMappedDevice},
+    // Of bios, so there is no queue of requests.
+    Cost{kdinit::LayerKind::kMultipath, "multipath disks", kMappedDevice},
+};
 
 }  // namespace
 
 std::vector<Term> layer_terms(const std::vector<RequiredLayer>& layers) {
   std::vector<Term> terms;
-  if (const std::uint64_t volumes = count(layers, kdinit::LayerKind::kLvm); volumes > 0) {
+  for (const auto& [kind, name, bytes] : kCosts) {
+    const auto count =
+        static_cast<std::uint64_t>(std::ranges::count(layers, kind, &RequiredLayer::kind));
+    if (count == 0) continue;
     terms.push_back(
-        {"logical volumes", volumes * kVolume, fmt::format("{} KiB for each", kVolume >> 10)});
+        {std::string(name), count * bytes, fmt::format("{} KiB for each", bytes >> 10)});
   }
   return terms;
 }

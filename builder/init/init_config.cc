@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "builder/init/storage/multipath_id.h"
+
 namespace kdinit {
 namespace {
 
@@ -99,6 +101,11 @@ bool is_lvm_id(std::string_view id) {
          });
 }
 
+bool is_multipath(const Layer& layer) {
+  multipath::Line line;
+  return multipath::parse(layer, line);
+}
+
 struct KindOfLayer {
   LayerKind kind;
   std::string_view name;
@@ -109,6 +116,8 @@ constexpr std::array kKindsOfLayer = {
     KindOfLayer{LayerKind::kLvm, "lvm",
                 [](const Layer& l) { return is_lvm_id(l.id) && is_lvm_id(l.parameters); },
                 "must be lvm LVID VGID"},
+    KindOfLayer{LayerKind::kMultipath, "multipath", is_multipath,
+                "must be multipath DIGEST PATHS failover|single or DIGEST/PARTITION"},
 };
 
 // Takes the first word from `text`, and the blank behind it.

@@ -56,7 +56,7 @@ struct FileSystem {
                              // (subvol=...), never noatime, nosuid ...
 };
 
-enum class LayerKind { kLvm };
+enum class LayerKind { kLvm, kMultipath };
 
 // A device that init makes of others before the file system on it can be seen. Told by identity
 // alone: what it consists of is read from the disks themselves, because a table of blocks would be
@@ -90,6 +90,8 @@ struct InitConfig {
   // "layer": KIND ID [PARAMETERS], all that lead to the target or the root, in any order and each
   // once:
   //   lvm LVID VGID      a logical volume and its group, each id 6-4-4-4-4-4-6 letters and digits
+  //   multipath DIGEST PATHS failover|single, multipath DIGEST/PARTITION: see
+  //   storage/multipath_id.h
   List<Layer, kMaxLayers> layers;
   FileSystem target;  // "target-type", "target-uuid", "target-options"
   // "root-type", "root-uuid", "root-options": the machine's root file system; with capture direct

@@ -94,6 +94,13 @@ std::string layer_of_volume(const LogicalVolume& volume) {
   return volume.problem.empty() ? "" : fmt::format("a logical volume of LVM ({})", volume.problem);
 }
 
+std::string layer_of_mapped(const BlockDevice& device) {
+  if (device.volume) return layer_of_volume(*device.volume);
+  if (!device.multipath) return with_type("a device mapper", device);
+  const std::string& problem = device.multipath->problem;
+  return problem.empty() ? "" : fmt::format("a multipath disk ({})", problem);
+}
+
 std::string layer_of_virtual(const BlockDevice& device) {
   const auto found = std::ranges::find_if(
       kVirtualDisks, [&](const Named& row) { return device.name.starts_with(row.first); });
@@ -113,7 +120,7 @@ std::string foreign_layer(const BlockDevice& device) {
     case BlockKind::kPartition:
       return {};
     case BlockKind::kDeviceMapper:
-      return device.volume ? layer_of_volume(*device.volume) : with_type("a device mapper", device);
+      return layer_of_mapped(device);
     case BlockKind::kMd:
       return with_type("an MD RAID", device);
     case BlockKind::kLoop:

@@ -11,8 +11,8 @@
 namespace kd {
 
 // The storage layer that keeps init from reaching a device, for a message ("an iSCSI disk", "a
-// device mapper of type CRYPT"). Empty for partitions, for logical volumes that init assembles, and
-// for disks whose chain shows a driver that finds them by itself: those of a local controller,
+// device mapper of type CRYPT"). Empty for partitions, for layers that init assembles, and for
+// disks whose chain shows a driver that finds them by itself: those of a local controller,
 // whatever its bus.
 [[nodiscard]] std::string foreign_layer(const BlockDevice& device);
 

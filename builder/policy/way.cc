@@ -128,6 +128,32 @@ void want(std::string_view module, const std::string& reason, Way& way) {
       {.what = std::string(module), .otherwise = {}, .options = {}, .reason = reason});
 }
 
+// Where to switch paths is more than a command on the next one, the kernel's failover is not
+// enough: see the pg_init of drivers/scsi/device_handler/.
+bool fails_over(const std::string& handler) { return handler.empty() || handler == "alua"; }
+
+void add_multipath(const MultipathDisk& disk, const std::string& reason, Way& way) {
+  if (disk.partition > 0) {
+    way.layers.push_back(
+        {kdinit::LayerKind::kMultipath, fmt::format("{}/{}", disk.digest, disk.partition), ""});
+    return;
+  }
+  const bool failover = fails_over(disk.handler);
+  way.layers.push_back({kdinit::LayerKind::kMultipath, disk.digest,
+                        fmt::format("{} {}", disk.paths, failover ? "failover" : "single")});
+  want("dm_mod", reason, way);
+  if (failover) {
+    want("dm_multipath", reason, way);
+    want("dm_round_robin", reason, way);
+  }
+  // The kernel asks the handlers that are there when it finds a path, and never again.
+  if (!disk.handler.empty()) {
+    way.modules.insert(
+        way.modules.begin(),
+        {.what = "scsi_dh_" + disk.handler, .otherwise = {}, .options = {}, .reason = reason});
+  }
+}
+
 // What init needs to make the device, when it is one that it makes. `top` names what lies above.
 void add_layer(const BlockDevice& device, std::string_view top, Way& way) {
   const std::string reason = fmt::format("assembles {}", top);
@@ -136,6 +162,7 @@ void add_layer(const BlockDevice& device, std::string_view top, Way& way) {
     // It has the targets "linear" and "striped" in itself, see drivers/md/Makefile.
     want("dm_mod", reason, way);
   }
+  if (device.multipath) add_multipath(*device.multipath, reason, way);
 }
 
 }  // namespace

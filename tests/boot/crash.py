@@ -67,7 +67,7 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
     folder.mkdir(parents=True)
     paths = disks.copy(disks.prepared(machine, kernel), folder)
     there = len(machine.disks) - without_target  # the target is the last
-    drives = disks.drives(machine, paths)[:len(paths) - without_target]
+    drives = disks.drives(machine, paths[:len(paths) - without_target])
     console = guest.run(
         kernel, script(machine.disks[:there], command_line, prepare), folder / "console.log",
         files={"vmlinuz": kernel.image, "kdump.img": image} | disks.tools(machine, kernel),

@@ -135,10 +135,9 @@ STACKS = (
     Machine("qemu-lvm-luks", (FileSystem(Volume(
         Group("deb-vg", (Luks(Disk("virtio-scsi", partition=True), uuid(138)),)), "root"), "ext4",
         uuid(38)),), refused=True),
-    beside_root("qemu-multipath-ext4", Multipath(), 39, refused=True),
-    beside_root("qemu-multipath-partition-xfs", Multipath(partition=True), 40, "xfs", refused=True),
-    beside_root("qemu-lvm-multipath", Volume(Group("data", (Multipath(),)), "crash"), 41,
-                refused=True),
+    beside_root("qemu-multipath-ext4", Multipath(), 39),
+    beside_root("qemu-multipath-partition-xfs", Multipath(partition=True), 40, "xfs"),
+    beside_root("qemu-lvm-multipath", Volume(Group("data", (Multipath(),)), "crash"), 41),
     Machine("qemu-btrfs-raid1", (Btrfs(scsi(2), uuid=uuid(42)),), refused=True),
     Machine("qemu-btrfs-raid10", (Btrfs(scsi(4, megabytes=256), uuid=uuid(43), profile="raid10"),),
             refused=True),

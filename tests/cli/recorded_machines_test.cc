@@ -106,9 +106,6 @@ constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = 
     {"qemu-luks1-ext4", "dm-0, a device mapper of type CRYPT"},
     {"qemu-luks2-ext4", "dm-0, a device mapper of type CRYPT"},
     {"qemu-lvm-luks", "dm-0, a device mapper of type CRYPT"},
-    {"qemu-multipath-ext4", "dm-0, a device mapper of type mpath"},
-    {"qemu-multipath-partition-xfs", "dm-1, a device mapper of type part1"},
-    {"qemu-lvm-multipath", "dm-0, a device mapper of type mpath"},
     {"qemu-btrfs-raid1", "spans 2 devices (sda, sdb)"},
     {"qemu-btrfs-raid10", "spans 4 devices (sda, sdb, sdc, sdd)"},
     {"qemu-btrfs-single", "spans 2 devices (sda, sdb)"}};

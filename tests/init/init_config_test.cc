@@ -162,6 +162,7 @@ TEST(InitConfig, RefusesLayersItCannotAssemble) {
         std::pair{"layer lvm " + kGroup, "lvm LVID VGID"},
         std::pair{"layer lvm " + kVolume.substr(1) + " " + kGroup, "lvm LVID VGID"},
         std::pair{"layer lvm vg0-root-0000-0000-0000-0000-000000 " + kVolume, "lvm LVID VGID"},
+        std::pair{std::string("layer multipath cbf29ce484222325"), "must be multipath DIGEST"},
         std::pair{good + " more", "lvm LVID VGID"}, std::pair{good + "\n" + good, "twice"}}) {
     const Parsed parsed = parse_text(kMinimal + line + "\n");
     EXPECT_NE(parsed.error.line, 0u) << line;

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "builder/init/storage/multipath.h"
 #include "builder/init/storage/volumes.h"
 
 namespace kdinit {
@@ -12,12 +13,16 @@ namespace {
 // file.
 constinit VolumesMemory volumes_memory;
 constinit Volumes volumes(volumes_memory);
+constinit MultipathMemory multipath_memory;
+constinit Multipath multipath_disks(multipath_memory);
 
 struct Kind {
   LayerKind kind;
   Assembler& assembler;
 };
 constexpr std::array kKinds = {
+    // First, because a path shows whatever is on the disk.
+    Kind{LayerKind::kMultipath, multipath_disks},
     Kind{LayerKind::kLvm, volumes},
 };
 

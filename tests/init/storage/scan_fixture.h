@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A machine whose disks a test scans.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "builder/init/storage/target.h"
+#include "tests/base/temporary_directory.h"
+
+namespace kdinit {
+
+inline constexpr const char* kUuid = "30313233-3435-3637-3839-303132333435";
+
+// A device that begins as an XFS, with the bytes of `id` as UUID.
+inline std::string xfs_image(const std::string& id = "0123456789012345") {
+  std::string image(4096, '\0');
+  image.replace(0, 4, "XFSB");
+  image.replace(32, 16, id);
+  return image;
+}
+
+// "START LENGTH TYPE PARAMETERS", as dmsetup(8) takes it.
+inline std::vector<std::string> lines_of(const DeviceTable& table) {
+  std::vector<std::string> lines;
+  const char* place = table.bytes().data() + sizeof(dm_ioctl);
+  for (std::uint32_t i = 0; i < table.count(); ++i) {
+    dm_target_spec target;
+    std::memcpy(&target, place, sizeof target);
+    lines.push_back(std::to_string(target.sector_start) + " " + std::to_string(target.length) +
+                    " " + target.target_type + " " + (place + sizeof target));
+    place += target.next;
+  }
+  return lines;
+}
+
+// A /sys/class/block and a /dev of plain files.
+class ScanDevices : public ::testing::Test {
+ protected:
+  void add_device(const std::string& name, const std::string& content) {
+    root.write("sys/" + name + "/size", "8192\n");
+    root.write("dev/" + name, content);
+  }
+  bool scan(const char* type, const char* uuid = kUuid) {
+    const std::string sys = root.path("sys"), dev = root.path("dev");
+    return scan_devices({.type = type, .uuid = uuid, .layers = layers, .timeout = 1},
+                        {.sys_block = sys, .dev = dev}, patient, assembly, found, ticker);
+  }
+  std::vector<std::string> devices() const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < found.count; ++i) {
+      names.push_back(std::filesystem::path(found.items[i].device.view()).filename());
+    }
+    return names;
+  }
+  struct CountingTicker final : Ticker {
+    void tick() override { ++ticks; }
+    int ticks = 0;
+  };
+  // Makes what the kernel would, and keeps the table as text.
+  struct FakeMapper final : DeviceMapper {
+    int create(std::string_view name, std::string_view uuid, const DeviceTable& table) override {
+      names.emplace_back(name);
+      uuids.emplace_back(uuid);
+      tables.push_back(lines_of(table));
+      if (error == 0) on_create();
+      return error;
+    }
+    int error = 0;
+    std::vector<std::string> names, uuids;
+    std::vector<std::vector<std::string>> tables;
+    std::function<void()> on_create = [] {};
+  };
+  TemporaryDirectory root;
+  FakeMapper mapper;
+  LayerAssembly assembly{{.mapper = mapper}};
+  std::vector<Layer> layers;
+  bool patient = true;
+  Candidates found;
+  CountingTicker ticker;
+};
+
+}  // namespace kdinit
