@@ -46,11 +46,14 @@ Result<Settings> settings_of(const Roots& roots, const Facts& facts,
 }
 
 // The modules of `input`: those of the target, and more for a root that is somewhere else.
-Result<void> select_modules(modsel::ModprobeConf modprobe, const KernelFacts& kernel,
-                            PlanInput& input, std::vector<std::string>& notes) {
+Result<void> select_modules(modsel::ModprobeConf modprobe, std::string_view command_line,
+                            const KernelFacts& kernel, PlanInput& input,
+                            std::vector<std::string>& notes) {
+  modprobe.blacklist.merge(modprobe_blacklist(command_line));
   KD_TRY(const std::unique_ptr<modsel::ModuleIndex> index,
          modsel::open_kmod_index(kernel.modules_dir_host, std::move(modprobe)));
   modsel::ModuleRequest request = input.requirements.modules;
+  request.refused = module_blacklist(command_line);
   KD_TRY(modsel::ModuleSet modules, modsel::select(request, *index));
   if (const auto& more = input.requirements.root_modules; !more.empty()) {
     request.wanted.insert(request.wanted.end(), more.begin(), more.end());
@@ -148,7 +151,8 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
                 {makedumpfile_version(roots.machine), facts.kernel.version}));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
-  KD_CHECK(select_modules(std::move(settings.modprobe), facts.kernel, plan, inputs.notes));
+  KD_CHECK(select_modules(std::move(settings.modprobe), inputs.command_line, facts.kernel, plan,
+                          inputs.notes));
   plan.firmware = select_firmware(plan.modules, roots, facts.kernel, inputs.notes);
   if (plan.requirements.capture == kdinit::CaptureMode::kRootfs) {
     inputs.real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)};

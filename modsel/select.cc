@@ -39,7 +39,7 @@ class ModuleClosure {
 
  private:
   kd::Result<void> add_module(const std::string& name, const Why& why);
-  bool is_denied(const ModuleInfo& info, const Why& why);
+  kd::Result<bool> is_denied(const ModuleInfo& info, const Why& why);
   kd::Result<void> add_dependencies(const ModuleInfo& info);
   kd::Result<std::vector<std::string>> add_optional(const std::string& what, const Why& why);
   kd::Result<void> add_hidden(const std::string& name);
@@ -76,8 +76,8 @@ kd::Result<void> ModuleClosure::add_wanted(const Wanted& wanted) {
   if (names.empty() && wanted.required) {
     return kd::fail(
         kd::ErrorKind::kFailed,
-        "{}: this kernel has no module '{}'{}; is its package complete, and is depmod "
-        "done?",
+        "{}: this kernel has no module '{}'{}; is its package complete, is depmod done, "
+        "and does no blacklist hide it?",
         wanted.reason, wanted.what,
         wanted.otherwise.empty() ? "" : fmt::format(" and none for '{}'", wanted.otherwise));
   }
@@ -96,15 +96,27 @@ kd::Result<void> ModuleClosure::add_wanted(const Wanted& wanted) {
     return !selected_.contains(name) && !builtin_.contains(name);
   });
   if (wanted.required && all_denied) {
-    return kd::fail(kd::ErrorKind::kFailed, "{}: every module for '{}' is on the deny list ({})",
-                    wanted.reason, wanted.what, fmt::join(names, ", "));
+    return kd::fail(kd::ErrorKind::kFailed,
+                    "{}: the capture kernel loads no module for '{}': {} ({})", wanted.reason,
+                    wanted.what, fmt::join(names, ", "), denied_.at(names.front()));
   }
   return {};
 }
 
 // What is required beats the deny list: a dump with a driver that should not be there is better
-// than none.
-bool ModuleClosure::is_denied(const ModuleInfo& info, const Why& why) {
+// than none. What the kernel refuses cannot be there.
+kd::Result<bool> ModuleClosure::is_denied(const ModuleInfo& info, const Why& why) {
+  if (request_.refused.contains(info.name)) {
+    constexpr std::string_view kRefused =
+        "module_blacklist= on the command line of the capture kernel names it";
+    if (why.required) {
+      return kd::fail(kd::ErrorKind::kFailed,
+                      "{}: {} would not be loaded; {}. Take it from there, or set KDUMP_CMDLINE",
+                      why.reason, info.name, kRefused);
+    }
+    denied_.emplace(info.name, kRefused);
+    return true;
+  }
   const std::string_view reason = deny_reason(info.name, info.path);
   if (reason.empty()) return false;
   if (!why.required) {
@@ -123,7 +135,8 @@ kd::Result<void> ModuleClosure::add_module(const std::string& name, const Why& w
     builtin_.insert(name);
     return add_hidden(name);
   }
-  if (is_denied(info, why)) return {};
+  KD_TRY(const bool denied, is_denied(info, why));
+  if (denied) return {};
   denied_.erase(name);
   selected_.emplace(name, Module{.name = name,
                                  .path = info.path,

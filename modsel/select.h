@@ -4,6 +4,7 @@
 // of the kernel comes through the ModuleIndex.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct ModuleRequest {
   // Names in /proc/modules of the machine; the hidden dependencies ask them (scsi_dh_* when
   // loaded).
   std::vector<std::string> loaded;
+  // Names that the capture kernel itself refuses: module_blacklist= of its command line.
+  std::set<std::string> refused;
 };
 
 struct Module {
@@ -39,7 +42,7 @@ struct Module {
 
 struct Denied {
   std::string name;
-  std::string reason;  // why a capture kernel does not load it
+  std::string reason;  // why the capture kernel does not load it
 };
 
 struct ModuleSet {
@@ -48,9 +51,9 @@ struct ModuleSet {
   std::vector<std::string> warnings;  // e.g. a softdep loop that was cut
 };
 
-// Fails when a required name leads nowhere and when a hard dependency is missing; the message then
-// names both ends. The same request and index give the same set whatever the order of `wanted`
-// beyond ties.
+// Fails when a required name leads nowhere and when a hard dependency is missing or refused; the
+// message then names both ends. The same request and index give the same set whatever the order of
+// `wanted` beyond ties.
 [[nodiscard]] kd::Result<ModuleSet> select(const ModuleRequest& request, const ModuleIndex& index);
 
 }  // namespace modsel

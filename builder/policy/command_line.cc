@@ -197,6 +197,14 @@ std::vector<CommandLineRow> profile_rows(const CommandLineInputs& inputs) {
   return rows;
 }
 
+void add_listed(std::string_view list, std::set<std::string>& names) {
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(name.size() + 1, list.size()));
+    if (!name.empty()) names.emplace(name);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> split_parameters(std::string_view line) {
@@ -228,6 +236,32 @@ std::string parameter_name(std::string_view parameter) {
   std::string name(parameter.substr(0, parameter.find_first_of("=\"")));
   std::ranges::replace(name, '-', '_');
   return name;
+}
+
+std::set<std::string> modprobe_blacklist(std::string_view command_line) {
+  constexpr std::string_view kParameter = "modprobe.blacklist=";
+  std::set<std::string> names;
+  for (const std::string& parameter : split_parameters(command_line)) {
+    if (parameter == "--") break;
+    if (parameter.starts_with(kParameter)) {
+      add_listed(std::string_view(parameter).substr(kParameter.size()), names);
+    }
+  }
+  return names;
+}
+
+std::set<std::string> module_blacklist(std::string_view command_line) {
+  std::set<std::string> names;
+  for (std::string& parameter : split_parameters(command_line)) {
+    if (parameter == "--") break;
+    if (parameter_name(parameter) != "module_blacklist") continue;
+    std::erase(parameter, '"');
+    const std::size_t equals = parameter.find('=');
+    if (equals == std::string::npos) continue;
+    names.clear();
+    add_listed(std::string_view(parameter).substr(equals + 1), names);
+  }
+  return names;
 }
 
 bool usb_needed(const MachineFacts& machine) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,14 @@ CaptureCommandLine capture_command_line(const CommandLineInputs& inputs);
 // lib/cmdline.c): at white space outside double quotes, which may stand anywhere and know no
 // escape. A quote left open is closed, so that it cannot swallow what is appended.
 std::vector<std::string> split_parameters(std::string_view line);
+
+// Names in all lists of modprobe.blacklist=, as they are written. Like libkmod, which compares them
+// with normalised names: one with '-' hides no module.
+std::set<std::string> modprobe_blacklist(std::string_view command_line);
+
+// Names in module_blacklist=, of which the last list counts. The kernel loads none of them, whoever
+// asks (blacklisted() in kernel/module/main.c).
+std::set<std::string> module_blacklist(std::string_view command_line);
 
 // The name as the kernel compares it: without a leading quote, up to '=', '-' read as '_'.
 std::string parameter_name(std::string_view parameter);

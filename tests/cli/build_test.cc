@@ -143,6 +143,21 @@ TEST_F(BuildTest, SettingsOfThisHostAreNotThoseOfARecordedMachine) {
   EXPECT_THAT(foreign.out, HasSubstr("without --sysroot: nothing of modprobe.d"));
 }
 
+TEST_F(BuildTest, DriverThatTheCaptureKernelRefusesIsNoTarget) {
+  MachineFacts machine = virtio_machine();
+  machine.command_line = "ro modprobe.blacklist=virtio_blk";  // hides aliases, not a bound driver
+  use_machine(machine);
+  EXPECT_EQ(build({"--dry-run"}).exit_code, 0);
+  machine.command_line = "ro module_blacklist=virtio_blk";
+  use_machine(machine);
+  const RunResult refused = build({"--dry-run"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("virtio_blk would not be loaded"),
+                                 HasSubstr("module_blacklist= on the command line")));
+  write_text(config(), "USE_KDUMP=1\nKDUMP_CMDLINE=ro\n");
+  EXPECT_EQ(build({"--dry-run"}).exit_code, 0);
+}
+
 TEST_F(BuildTest, StartsNoOtherProgram) {
   std::vector<std::string> traced = {
       "strace", "-f", "-qq", "-e", "trace=execve,fork,vfork", "-o", scratch_.path("trace")};

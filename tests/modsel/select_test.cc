@@ -299,7 +299,30 @@ TEST_F(Select, FailsWhenEveryDriverOfARequiredDeviceIsDenied) {
   index.add("nvidia");
   index.add("nvidia_drm");
   index.aliases["pci:v1"] = {"nvidia", "nvidia_drm"};
-  EXPECT_THAT(error_of(want("pci:v1")), HasSubstr("deny list (nvidia, nvidia_drm)"));
+  EXPECT_THAT(error_of(want("pci:v1")), HasSubstr("no module for 'pci:v1': nvidia, nvidia_drm ("));
+}
+
+TEST_F(Select, LeavesOutWhatTheKernelRefusesAndSaysWhy) {
+  index.add("storage");
+  index.add("slow");
+  index.aliases["pci:v1"] = {"slow", "storage"};
+  request.wanted = {want("pci:v1")};
+  request.refused = {"slow"};
+  const ModuleSet set = select_request();
+  EXPECT_THAT(names_of(set), ElementsAre("storage"));
+  ASSERT_THAT(set.denied, SizeIs(1));
+  EXPECT_THAT(set.denied[0].reason, HasSubstr("module_blacklist="));
+}
+
+TEST_F(Select, FailsWhenTheKernelRefusesWhatIsNeeded) {
+  index.add("core");
+  index.add("storage", {"core"});
+  for (const char* refused : {"storage", "core"}) {
+    request.refused = {refused};
+    EXPECT_THAT(error_of(want("storage")),
+                AllOf(HasSubstr(std::string(refused) + " would not be loaded"),
+                      HasSubstr("module_blacklist=")));
+  }
 }
 
 }  // namespace

@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
+#include <memory>
 #include <sstream>
+
+#include "tests/base/temporary_directory.h"
 
 namespace kd {
 namespace {
@@ -250,6 +254,56 @@ TEST(CommandLine, ProfileComesLastSoThatItWins) {
 TEST(CommandLine, ControlCharactersDoNotReachTheKernel) {
   EXPECT_THAT(split_parameters(std::string_view("a=\"b\nc\" d\0e f", 14)),
               ElementsAre("a=\"b c\"", "d", "e", "f"));
+}
+
+struct Blacklist {
+  std::string_view line;
+  std::set<std::string> names;
+};
+
+const Blacklist kHidden[] = {
+    {"ro modprobe.blacklist=a,b_c quiet", {"a", "b_c"}},
+    {"modprobe.blacklist=a modprobe.blacklist=,b,", {"a", "b"}},
+    {"modprobe.blacklist=b-c", {"b-c"}},
+    {"modprobe.blacklist_x=a mod-probe.blacklist=b blacklist=c modprobe.blacklist", {}},
+};
+
+TEST(CommandLine, NamesWhatModprobeHides) {
+  for (const Blacklist& one : kHidden) {
+    EXPECT_EQ(modprobe_blacklist(one.line), one.names) << one.line;
+  }
+}
+
+// It reads /proc/cmdline, which only a mount namespace can replace.
+TEST(CommandLine, ModprobeItselfHidesTheSame) {
+  if (std::system("unshare -rm mount --bind /dev/null /proc/cmdline 2>/dev/null") != 0) {
+    GTEST_SKIP() << "needs a mount namespace";
+  }
+  const TemporaryDirectory scratch;
+  const std::string command = "unshare -rm sh -c 'mount --bind " + scratch.path("line") +
+                              " /proc/cmdline && modprobe -C /dev/null --showconfig'";
+  for (const Blacklist& one : kHidden) {
+    scratch.write("line", one.line);
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+    ASSERT_NE(pipe, nullptr);
+    std::set<std::string> names;
+    char name[128];
+    for (char line[1024]; ::fgets(line, sizeof line, pipe.get()) != nullptr;) {
+      if (std::sscanf(line, "blacklist %127s", name) == 1) names.insert(name);
+    }
+    EXPECT_EQ(names, one.names) << one.line;
+  }
+}
+
+TEST(CommandLine, NamesWhatTheKernelRefuses) {
+  const Blacklist cases[] = {
+      {"module_blacklist=a,b_c ro", {"a", "b_c"}},
+      {"module-blacklist=\"a,b\"", {"a", "b"}},
+      {"\"module_blacklist=a,b\"", {"a", "b"}},
+      {"module_blacklist=a module_blacklist=b", {"b"}},  // param_set_charp() keeps the last
+      {"modprobe.blacklist=a -- module_blacklist=b", {}},
+  };
+  for (const Blacklist& one : cases) EXPECT_EQ(module_blacklist(one.line), one.names) << one.line;
 }
 
 }  // namespace
