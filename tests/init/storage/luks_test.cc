@@ -55,8 +55,8 @@ void expect_same(const EncryptedImage& image) {
   ASSERT_TRUE(image.run("luksDump --dump-json-metadata " + image.path()));
   const auto json = nlohmann::json::parse(image.output());
   const auto segment = json["segments"]["0"];
-  EXPECT_EQ(header.cipher.view(), segment["encryption"]);
-  EXPECT_EQ(std::to_string(header.offset), segment["offset"]);
+  EXPECT_EQ(header.cipher.view(), segment["encryption"].get<std::string>());
+  EXPECT_EQ(std::to_string(header.offset), segment["offset"].get<std::string>());
   EXPECT_EQ(header.sector_size, segment["sector_size"]);
   EXPECT_EQ(header.key_size, json["keyslots"]["0"]["key_size"]);
 }
