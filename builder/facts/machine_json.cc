@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <concepts>
-#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -181,86 +180,60 @@ class Checker {
   std::string& error_;
 };
 
-// Fills a struct from an object. The first complaint stays in `error` and ends all reading.
+// Fills a struct from an object. The first complaint stays in `error` and ends
+// all reading.
 class Reader {
  public:
-  Reader(const Json& object, Json::json_pointer path, std::string& error)
-      : object_(object), path_(std::move(path)), error_(error) {
-    if (!object.is_object()) complain(path_, "is no object");
-  }
+  Reader(const Json& json, std::string path, std::string& error)
+      : json_(json), object_(json, std::move(path), error) {}
 
   template <typename T>
   void operator()(const char* name, T& value, Check) {
-    if (!error_.empty()) return;
-    const auto found = object_.find(name);
-    if (found == object_.end()) return complain(path_ / name, "is missing");
-    names_.insert(name);
-    read(*found, path_ / name, value);
+    if (const Json* member = object_.find(name)) read(*member, object_.path_of(name), value);
   }
 
   template <typename T>
   void unless_empty(const char* name, T& value, Check check) {
-    if (object_.contains(name)) (*this)(name, value, check);
+    if (json_.contains(name)) (*this)(name, value, check);
   }
 
-  void refuse_other_members() {
-    if (!error_.empty()) return;
-    for (const auto& [name, value] : object_.items()) {
-      if (!names_.contains(name)) return complain(path_ / name, "is not a member of the schema");
-    }
-  }
-
-  void allow(const char* name) { names_.insert(name); }
+  [[nodiscard]] JsonObject& object() { return object_; }
 
  private:
-  void complain(const Json::json_pointer& path, std::string_view problem) {
-    if (!error_.empty()) return;
-    const std::string where = path.to_string();
-    error_ = fmt::format("{}: {}", where.empty() ? "/" : where, problem);
+  void read(const Json& from, const std::string& path, std::string& value) {
+    object_.to(from, path, value);
   }
-
-  void read(const Json& from, const Json::json_pointer& path, std::string& value) {
-    if (!from.is_string()) return complain(path, "is no string");
-    value = from.get_ref<const std::string&>();
+  void read(const Json& from, const std::string& path, std::uint64_t& value) {
+    object_.to(from, path, value);
   }
-  void read(const Json& from, const Json::json_pointer& path, std::uint64_t& value) {
-    if (!from.is_number_unsigned()) return complain(path, "is no whole number from 0 to 2^64-1");
-    value = from.get<std::uint64_t>();
-  }
-  void read(const Json& from, const Json::json_pointer& path, BlockKind& value) {
+  void read(const Json& from, const std::string& path, BlockKind& value) {
     for (const auto& [kind, name] : kKinds) {
       if (from.is_string() && from.get_ref<const std::string&>() == name) {
         value = kind;
         return;
       }
     }
-    complain(path, "is none of disk, partition, device-mapper, md, loop, other");
+    object_.complain(path, "is none of disk, partition, device-mapper, md, loop, other");
   }
   template <typename T>
-  void read(const Json& from, const Json::json_pointer& path, std::vector<T>& values) {
-    if (!from.is_array()) return complain(path, "is no array");
-    if (from.size() > kMaxElements) return complain(path, "has too many elements");
-    values.resize(from.size());
-    for (std::size_t i = 0; i < values.size() && error_.empty(); ++i) {
-      read(from[i], path / i, values[i]);
-    }
+  void read(const Json& from, const std::string& path, std::vector<T>& values) {
+    object_.each(from, path, [&](const Json& element, const std::string& place) {
+      read(element, place, values.emplace_back());
+    });
   }
   template <typename T>
-  void read(const Json& from, const Json::json_pointer& path, std::optional<T>& value) {
+  void read(const Json& from, const std::string& path, std::optional<T>& value) {
     if (!from.is_null()) read(from, path, value.emplace());
   }
   template <typename T>
-  void read(const Json& from, const Json::json_pointer& path, T& value) {
-    Reader reader(from, path, error_);
+  void read(const Json& from, const std::string& path, T& value) {
+    Reader reader(from, path, object_.problem());
     visit(reader, value);
-    reader.refuse_other_members();
+    reader.object().refuse_other_members();
   }
 
-  static constexpr std::size_t kMaxElements = 8192;
-  const Json& object_;
-  Json::json_pointer path_;
-  std::string& error_;
-  std::set<std::string, std::less<>> names_;
+  const Json& json_;
+  JsonObject object_;
 };
 
 }  // namespace
@@ -286,19 +259,15 @@ Result<MachineFacts> machine_from_json(std::string_view text) {
   KD_TRY(const Json parsed, parse_json(text, kMaxMachineJson));
   MachineFacts machine;
   std::string error;
-  Reader reader(parsed, Json::json_pointer(), error);
-  if (error.empty()) {
-    const auto schema = parsed.find("schema");
-    if (schema == parsed.end()) return fail(ErrorKind::kFailed, "/schema: is missing");
-    if (*schema != kMachineSchemaVersion) {
-      return fail(ErrorKind::kFailed, "/schema: is {}, this program reads version {}; record anew",
-                  schema->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40),
-                  kMachineSchemaVersion);
-    }
-    reader.allow("schema");
+  Reader reader(parsed, "", error);
+  if (const Json* schema = reader.object().find("schema");
+      schema != nullptr && *schema != kMachineSchemaVersion) {
+    return fail(ErrorKind::kFailed, "/schema: is {}, this program reads version {}; record anew",
+                schema->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40),
+                kMachineSchemaVersion);
   }
   visit(reader, machine);
-  reader.refuse_other_members();
+  reader.object().refuse_other_members();
   if (!error.empty()) return fail(ErrorKind::kFailed, "{}", error);
   KD_CHECK(check_machine(machine));
   return machine;

@@ -339,7 +339,6 @@ bool Capture::delete_old_dumps() {
 }
 
 bool Capture::unmount_target() {
-  ::chdir("/");
   if (const int error = system_.unmount(Path(places_.mount_point).c_str())) {
     return fail("cannot unmount cleanly: ", ::strerror(error));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "builder/base/path.h"
 #include "builder/plan/init_config_text.h"
 
 namespace kd {
@@ -112,7 +113,7 @@ Result<std::vector<std::string>> why(const ImagePlan& plan, std::string_view pat
   };
   auto entry = find(path);
   if (entry == plan.entries.end()) {
-    std::string module(path.substr(path.rfind('/') + 1));
+    std::string module(base_name(path));
     std::ranges::replace(module, '-', '_');
     entry = find(module_path_by_name(module, plan.variant));
   }
