@@ -148,6 +148,17 @@ std::string load_kept_again(const Context& context, const KdumpState& state) {
          again.error().message;
 }
 
+// The image was laid out for all of the reservation.
+void say_what_is_lost(const Context& context, const KdumpConfig& config) {
+  const std::uint64_t wanted = usable_reservation(context.reader, config.kexec_args, false);
+  const std::uint64_t had = usable_reservation(context.reader, config.kexec_args, true);
+  if (had == wanted) return;
+  context.say(fmt::format(
+      "WARNING: loaded with kexec -c, which leaves crashkernel=,cma out: the capture kernel has {} "
+      "MiB and not {}, kdump-config status tells whether that is enough",
+      had >> 20, wanted >> 20));
+}
+
 Result<void> load_prepared(const Context& context, const KdumpState& state) {
   if (const Result<void> learned = learn(context, state.config); !learned) {
     context.say(learned.error().message + ", ignoring");
@@ -191,6 +202,7 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
     std::error_code ignored;
     fs::last_write_time(*mark, start, ignored);
   }
+  say_what_is_lost(context, state.config);
   apply_panic_triggers(context, state.config);
   return {};
 }

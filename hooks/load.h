@@ -58,8 +58,6 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
 // The image of one version, for the kernel hook; of the machine recorded in `facts` if not empty.
 Result<void> build(const Context& context, const std::string& version, const std::string& facts);
 
-// When the crash kernel was loaded; the modification time of this file.
 inline constexpr std::string_view kLockFile = "/run/kdump/lock";
-inline constexpr std::string_view kLoadedMark = "/run/kdump/loaded";
 
 }  // namespace kd

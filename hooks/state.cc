@@ -72,6 +72,18 @@ bool has_crashkernel(std::string_view command_line) {
 
 }  // namespace
 
+std::uint64_t usable_reservation(const FileReader& reader, std::string_view kexec_args,
+                                 bool loaded) {
+  const Reservation reservation = read_reservation(reader);
+  const std::uint64_t wanted = usable_reservation(reservation.bytes, reservation.cma, kexec_args);
+  if (!loaded) return wanted;
+  // kexec_file_load(2) may have failed, and the kernel was loaded without the CMA then.
+  const std::string command = reader.read(kLoadedMark).value_or("");
+  const std::string_view words =
+      std::string_view(command).substr(0, command.find("--command-line="));
+  return std::min(wanted, usable_reservation(reservation.bytes, reservation.cma, words));
+}
+
 bool crash_kernel_loaded(const FileReader& reader) {
   return read_crash_attribute(reader, "loaded").value_or("") == "1";
 }
@@ -87,9 +99,7 @@ Result<KdumpState> read_state(const FileReader& reader, std::string_view config_
   const Result<std::string> loaded = read_crash_attribute(reader, "loaded");
   state.supported = loaded.has_value();
   state.loaded = loaded.value_or("") == "1";
-  const Reservation reservation = read_reservation(reader);
-  state.reservation =
-      usable_reservation(reservation.bytes, reservation.cma, state.config.kexec_args);
+  state.reservation = usable_reservation(reader, state.config.kexec_args, state.loaded);
   const std::string iomem = reader.read("/proc/iomem").value_or("");
   state.ram = parse_ram(iomem, reader.read("/proc/meminfo").value_or(""));
   state.crash_address = crash_address(iomem);

@@ -19,6 +19,9 @@ inline constexpr std::string_view kDataDir = "/var/lib/kdump";
 inline constexpr std::string_view kKernelLink = "/var/lib/kdump/vmlinuz";
 inline constexpr std::string_view kInitrdLink = "/var/lib/kdump/initrd.img";
 
+// Holds the command that loaded the crash kernel; when that was is its modification time.
+inline constexpr std::string_view kLoadedMark = "/run/kdump/loaded";
+
 struct KdumpState {
   KdumpConfig config;
   std::string running;            // uname -r
@@ -26,7 +29,7 @@ struct KdumpState {
   bool crashkernel = false;       // it has a crashkernel= parameter
   bool supported = false;         // the kernel can load a crash kernel
   bool loaded = false;            // and has one
-  std::uint64_t reservation = 0;  // bytes
+  std::uint64_t reservation = 0;  // bytes that a capture kernel has
   std::uint64_t ram = 0;          // bytes; 0: unknown
   std::string crash_address;      // of the reservation, "0x2d000000"; empty when hidden
   bool firmware_dump = false;     // the firmware takes the dump (fadump), not kexec
@@ -38,6 +41,10 @@ struct KdumpState {
 
 // `config_path` as the reader sees it.
 Result<KdumpState> read_state(const FileReader& reader, std::string_view config_path);
+
+// Bytes of the reservation that a capture kernel has: of what is `loaded`, or would be.
+std::uint64_t usable_reservation(const FileReader& reader, std::string_view kexec_args,
+                                 bool loaded);
 
 bool crash_kernel_loaded(const FileReader& reader);
 

@@ -177,6 +177,16 @@ TEST_F(Load, ClassicLoadIsTheSecondTry) {
   EXPECT_THAT(machine.root.read("var/crash/kexec_cmd"), HasSubstr("kexec -p -c "));
 }
 
+TEST_F(Load, ClassicLoadSaysWhatOfTheReservationIsLost) {
+  machine.root.write("proc/iomem", "20000000-2fffffff : Crash kernel\n");
+  machine.root.write("sys/kernel/kexec_crash_cma_ranges", "40000000-47ffffff\n");
+  (void)loaded_command();
+  EXPECT_THAT(machine.said, Not(HasSubstr(",cma")));
+  machine.kexec_refuses = {"-s"};
+  ASSERT_TRUE(reload(context()).has_value());
+  EXPECT_THAT(machine.said, HasSubstr("has 256 MiB and not 384"));
+}
+
 TEST_F(Load, SecureBootHasNoSecondTry) {
   machine.root.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
   machine.kexec_refuses = {"-s"};

@@ -42,6 +42,18 @@ TEST(State, ReservationOfSeveralPartsIsTheirSum) {
   EXPECT_EQ(machine.state().reservation, (256U + 128U) << 20) << "kexec_load(2) knows no CMA";
 }
 
+TEST(State, WhatIsLoadedTellsWhetherCmaCounts) {
+  FakeMachine machine;
+  machine.root.write("proc/iomem", "20000000-2fffffff : Crash kernel\n");
+  machine.root.write("sys/kernel/kexec/crash_size", "268435456\n");
+  machine.root.write("sys/kernel/kexec/crash_cma_ranges", "40000000-47ffffff\n");
+  machine.root.write("sys/kernel/kexec/crash_loaded", "1\n");
+  machine.root.write("run/kdump/loaded", "kexec -p -s '--command-line=ro -c' /vmlinuz\n");
+  EXPECT_EQ(machine.state().reservation, (256U + 128U) << 20);
+  machine.root.write("run/kdump/loaded", "kexec -p -c --command-line=ro /vmlinuz\n");
+  EXPECT_EQ(machine.state().reservation, 256U << 20);
+}
+
 TEST(State, KernelWithoutKexecIsNotSupported) {
   FakeMachine machine;
   std::filesystem::remove_all(machine.root.path("sys/kernel"));
