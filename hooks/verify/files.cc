@@ -57,9 +57,13 @@ class Walk {
     }
     for (std::uint64_t at = 0; at < count; at += kPiece) {
       const std::uint64_t piece = std::min(kPiece, count - at);
-      const auto pointers = read(first + at * 8, piece * 8, "descriptors", task);
-      for (std::uint64_t i = 0; i < pointers.size() / 8; ++i) {
-        if (const std::uint64_t file = number(pointers, i * 8); file != 0) {
+      const auto pointers = read_bytes(kernel_.memory, first + at * 8, piece * 8);
+      if (!pointers) {
+        check_.miss(pointers.error(), fmt::format("descriptors of {}", describe(task)));
+        continue;
+      }
+      for (std::uint64_t i = 0; i < piece; ++i) {
+        if (const std::uint64_t file = number(*pointers, i * 8); file != 0) {
           open_file(file, at + i, task);
         }
       }
@@ -67,13 +71,10 @@ class Walk {
   }
 
  private:
-  // Empty when it cannot be read.
   std::vector<std::byte> read(std::uint64_t address, std::size_t size, std::string_view what,
                               const Task& task) {
-    auto bytes = read_bytes(kernel_.memory, address, size);
-    if (bytes) return std::move(*bytes);
-    check_.miss(std::move(bytes).error(), fmt::format("{} of {}", what, describe(task)));
-    return {};
+    return read_or_miss(kernel_, address, size, fmt::format("{} of {}", what, describe(task)),
+                        check_);
   }
 
   void open_file(std::uint64_t address, std::uint64_t descriptor, const Task& task) {

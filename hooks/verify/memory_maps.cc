@@ -33,13 +33,11 @@ Check walk_memory_maps(const Kernel& kernel, const std::vector<Task>& tasks) {
   std::uint64_t areas = 0;
   for (const Task& task : tasks) {
     if (task.mm == 0 || !seen.insert(task.mm).second) continue;
-    const auto mm = read_bytes(kernel.memory, task.mm, layout.mm_size);
-    if (!mm) {
-      check.miss(mm.error(), fmt::format("mm_struct of {}", describe(task)));
-      continue;
-    }
+    const auto mm = read_or_miss(kernel, task.mm, layout.mm_size,
+                                 fmt::format("mm_struct of {}", describe(task)), check);
+    if (mm.empty()) continue;
     ++check.count;
-    const std::uint64_t tables = number(*mm, layout.pgd.offset);
+    const std::uint64_t tables = number(mm, layout.pgd.offset);
     if (const Read<void> done = read_through(kernel.memory, tables, kPageTable); !done) {
       check.miss(done.error(), fmt::format("page tables of {}", describe(task)));
     }
@@ -50,7 +48,7 @@ Check walk_memory_maps(const Kernel& kernel, const std::vector<Task>& tasks) {
       }
     };
     const Read<void> done =
-        for_each_in_maple_tree(kernel, number(*mm, layout.root.offset), kMostAreas, visit);
+        for_each_in_maple_tree(kernel, number(mm, layout.root.offset), kMostAreas, visit);
     if (!done) check.miss(done.error(), fmt::format("memory map of {}", describe(task)));
   }
   check.detail = fmt::format("{} areas", areas);

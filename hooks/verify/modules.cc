@@ -45,16 +45,14 @@ std::vector<Part> find_parts(const Types& types) {
 
 void check_module(const Kernel& kernel, const Layout& layout, std::uint64_t address,
                   std::string& last, Check& check) {
-  const auto bytes = read_bytes(kernel.memory, address, layout.size);
-  if (!bytes) {
-    check.miss(bytes.error(), fmt::format("the module after {}", last));
-    return;
-  }
-  last = text_in(*bytes, layout.name);
+  const auto bytes =
+      read_or_miss(kernel, address, layout.size, fmt::format("the module after {}", last), check);
+  if (bytes.empty()) return;
+  last = text_in(bytes, layout.name);
   ++check.count;
   for (const Part& part : layout.parts) {
-    const std::uint64_t base = number(*bytes, part.base.offset);
-    const std::uint64_t size = number(*bytes, part.size.offset, part.size.size);
+    const std::uint64_t base = number(bytes, part.base.offset);
+    const std::uint64_t size = number(bytes, part.size.offset, part.size.size);
     if (base == 0 || size == 0) continue;
     if (const Read<void> done = read_through(kernel.memory, base, std::min(size, kLargest));
         !done) {

@@ -72,10 +72,7 @@ class Walk {
 
  private:
   std::vector<std::byte> read(std::uint64_t address, std::size_t size, const std::string& what) {
-    auto bytes = read_bytes(kernel_.memory, address, size);
-    if (bytes) return std::move(*bytes);
-    check_.miss(std::move(bytes).error(), what);
-    return {};
+    return read_or_miss(kernel_, address, size, what, check_);
   }
 
   void mount(std::uint64_t address, const std::string& whose) {
@@ -87,7 +84,10 @@ class Walk {
     const std::string path = path_of(address, whose);
     (void)read(root, layout_.dentry_size, fmt::format("root of the mount at {}", path));
     const std::uint64_t device = number(bytes, layout_.device.offset);
-    if (device != 0) (void)read(device, 1, fmt::format("source of the mount at {}", path));
+    if (device != 0) {
+      const Read<void> name = read_through(kernel_.memory, device, 1);
+      if (!name) check_.miss(name.error(), fmt::format("source of the mount at {}", path));
+    }
     const std::uint64_t super_block = number(bytes, layout_.super_block.offset);
     if (super_block == 0 || !seen_.insert(super_block).second) return;
     (void)read(super_block, layout_.super_block_size,

@@ -57,7 +57,8 @@ class Walk {
   [[nodiscard]] std::string describe_part(std::uint64_t address) const {
     const Read<std::uint64_t> pid = read_number(kernel_.memory, address + layout_.pid.offset, 4);
     const auto name = read_bytes(kernel_.memory, address + layout_.comm.offset, layout_.comm.size);
-    if (!pid || !name) return fmt::format("{:#x}, which follows {}", address, last());
+    if (!pid || !name || name->front() == std::byte{0})
+      return fmt::format("{:#x}, which follows {}", address, last());
     return describe(Task{.pid = static_cast<std::uint32_t>(*pid),
                          .name = text_in(*name, {0, layout_.comm.size})});
   }
@@ -65,7 +66,7 @@ class Walk {
   // Returns its signal_struct, 0 when it was there before or cannot be read.
   std::uint64_t add(std::uint64_t address) {
     if (!seen_.insert(address).second) return 0;
-    const auto bytes = read_bytes(kernel_.memory, address, layout_.size);
+    const auto bytes = read_object(kernel_.memory, address, layout_.size);
     if (!bytes) {
       out_.check.miss(bytes.error(), fmt::format("task_struct of {}", describe_part(address)));
       return 0;
@@ -86,7 +87,7 @@ class Walk {
     const std::uint64_t signal = add(leader);
     if (signal == 0) return;
     const std::string whose = last();
-    if (const auto bytes = read_bytes(kernel_.memory, signal, layout_.signal_size); !bytes) {
+    if (const auto bytes = read_object(kernel_.memory, signal, layout_.signal_size); !bytes) {
       out_.check.miss(bytes.error(), fmt::format("signal_struct of {}", whose));
       return;
     }

@@ -98,13 +98,16 @@ class MapleWalk {
 Read<void> for_each_in_list(const Memory& memory, std::uint64_t head, std::size_t limit,
                             const std::function<void(std::uint64_t)>& visit) {
   std::unordered_set<std::uint64_t> seen;
+  std::uint64_t last = head;
   Read<std::uint64_t> next = read_number(memory, head);
   while (next && *next != head) {
+    if (*next == 0) return tl::unexpected(circle(last, "a list of the kernel ends in zeros"));
     if (!seen.insert(*next).second || seen.size() > limit) {
       return tl::unexpected(circle(*next, "a list of the kernel leads in a circle"));
     }
     visit(*next);
-    next = read_number(memory, *next);
+    last = *next;
+    next = read_number(memory, last);
   }
   if (!next) return tl::unexpected(std::move(next).error());
   return {};
@@ -143,6 +146,24 @@ Read<void> for_each_in_tree(const Kernel& kernel, std::uint64_t root, std::size_
 Read<void> for_each_in_maple_tree(const Kernel& kernel, std::uint64_t root, std::size_t limit,
                                   const std::function<void(std::uint64_t)>& visit) {
   return MapleWalk(kernel, limit, visit).run(root);
+}
+
+Read<std::vector<std::byte>> read_object(const Memory& memory, std::uint64_t address,
+                                         std::size_t size) {
+  auto bytes = read_bytes(memory, address, size);
+  const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+  if (bytes && std::ranges::all_of(*bytes, is_zero)) {
+    return tl::unexpected(Unread{Unread::Kind::kNotInDump, address, {}, "nothing but zeros"});
+  }
+  return bytes;
+}
+
+std::vector<std::byte> read_or_miss(const Kernel& kernel, std::uint64_t address, std::size_t size,
+                                    std::string belongs_to, Check& check) {
+  auto bytes = read_object(kernel.memory, address, size);
+  if (bytes) return std::move(*bytes);
+  check.miss(std::move(bytes).error(), std::move(belongs_to));
+  return {};
 }
 
 Read<void> read_through(const Memory& memory, std::uint64_t address, std::uint64_t size) {

@@ -48,6 +48,14 @@ Check walk_mounts(const Kernel& kernel, const std::vector<Task>& tasks);
 
 // Steps the walks share.
 
+// The bytes of an object, which has something but zeros in it: those stand in an ELF dump for a
+// page that makedumpfile left out (write_elf_pages_cyclic()).
+Read<std::vector<std::byte>> read_object(const Memory& memory, std::uint64_t address,
+                                         std::size_t size);
+// The same; empty, and missed by `check`, when they cannot be read.
+std::vector<std::byte> read_or_miss(const Kernel& kernel, std::uint64_t address, std::size_t size,
+                                    std::string belongs_to, Check& check);
+
 // Calls `visit` with the address of every entry of a circular list that starts at `head`, which is
 // not visited itself. An error when the way is lost, or when it does not end before `limit`.
 Read<void> for_each_in_list(const Memory& memory, std::uint64_t head, std::size_t limit,

@@ -54,6 +54,7 @@ PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 HURRIED = "KDUMP_TARGET_TIMEOUT=10\n"
 TALKATIVE = 'MAKEDUMP_ARGS="-c -d 31 --message-level 31"\n'
+ELF = 'MAKEDUMP_ARGS="-E -d 31"\n'
 STOCK = "KDUMP_CMDLINE_PROFILE=stock\n"
 # libata is a module, and says what it was told; 6.1: "FORCE: horkage modified (noncq)".
 NO_NCQ = "KDUMP_CMDLINE='console=ttyS0 libata.force=noncq'\n"
@@ -145,8 +146,11 @@ CASES = {case.name: case for case in (
     Case("sd-ext4", "qemu-sd-ext4", judge.saved),
     Case("nvme-subsystem-ext4", "qemu-nvme-subsystem-ext4", judge.saved),
     Case("virtio-ext4-6.12", "qemu-virtio-ext4-6.12", judge.saved, sysroot=userland.sysroot),
+    Case("virtio-ext4-elf", "qemu-virtio-ext4", judge.saved, config=ELF, part="full"),
     Case("virtio-ext4-6.1-cloud", "qemu-virtio-ext4", judge.saved, kernel="bookworm-cloud",
          part="full"),
+    Case("virtio-ext4-6.12-cloud", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-cloud",
+         part="full", sysroot=userland.sysroot),
     Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",
          sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,

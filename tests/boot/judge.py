@@ -63,15 +63,23 @@ def dmesg_file(folder, stamp):
 
 def dump_file(path, scratch):
     """The dump is whole, and the tools of others can read it."""
-    problems = []
-    if reason := vmcore.problem(path):
-        problems.append(f"{path.name} is not whole: {reason}")
     kind = subprocess.run(["file", "-b", path], capture_output=True, text=True, check=True).stdout
-    if "kdump compressed dump" not in kind.lower():
-        problems.append(f"file calls {path.name} {kind.strip()!r}")
+    if is_elf(path):
+        problems = [] if "core file" in kind else [f"file calls {path.name} {kind.strip()!r}"]
+    elif "kdump compressed dump" in kind.lower():
+        reason = vmcore.problem(path)
+        problems = [f"{path.name} is not whole: {reason}"] if reason else []
+    else:
+        problems = [f"file calls {path.name} {kind.strip()!r}"]
     if PANIC not in vmcore.dmesg(path, scratch):
         problems.append(f"makedumpfile finds no panic in {path.name}")
     return problems
+
+
+def is_elf(path):
+    """makedumpfile was called with -E."""
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def verify_program(builder):
@@ -97,8 +105,11 @@ def verified_dump(program, path, scratch):
         return [f"kdump-verify: {found.get('reason') or found}"]
     copy = scratch / "damaged-dump"
     problems = []
-    for spoil, reason in ((damage.cut_off, "is damaged"),
-                          (damage.without_task, "is not in the dump: task_struct of")):
+    spoilt = (((damage.cut_off, "the file at"),
+               (damage.with_zeros_for_task, "ends in zeros")) if is_elf(path) else
+              ((damage.cut_off, "is damaged"),
+               (damage.without_task, "is not in the dump: task_struct of")))
+    for spoil, reason in spoilt:
         spoil(path, copy)
         found = verify(program, copy)
         if found.get("result") != "damaged" or reason not in found.get("reason", ""):

@@ -8,11 +8,13 @@ import subprocess
 import tempfile
 import unittest
 
+import damage
 import debugger
+import judge
 import packages
 import userland
 import vmcore
-from paths import BOOT
+from paths import BOOT, BUILD
 
 KERNEL = "trixie-backports"
 CASE = BOOT / "cases" / "virtio-ext4-7.3"
@@ -43,6 +45,17 @@ class DumpJudge(unittest.TestCase):
                         self.copy], check=True, stdout=subprocess.DEVNULL)
         self.assertIsNone(vmcore.problem(self.copy), "the file itself looks whole")
         self.assertIn("the list of tasks", "\n".join(self.problems(self.copy)))
+
+    def test_a_dump_packed_with_zstd_is_verified_as_the_others_are(self):
+        root = userland.download()  # Debian 12's makedumpfile knows no zstd
+        subprocess.run([*packages.program(root, "usr/bin/makedumpfile"), "-z", "-d", "17", self.dump,
+                        self.copy], check=True, stdout=subprocess.DEVNULL)
+        program = BUILD / "check/lib/kdump-mkinitrd/kdump-verify"
+        self.assertEqual(judge.verify(program, self.copy)["result"], "whole")
+        self.assertEqual(judge.verify(program, self.copy)["checks"],
+                         judge.verify(program, self.dump)["checks"])
+        damage.cut_off(self.copy, self.copy)
+        self.assertEqual(judge.verify(program, self.copy)["result"], "damaged")
 
     def test_a_dump_that_was_cut_off_is_none(self):
         shutil.copy(self.dump, self.copy)

@@ -22,6 +22,7 @@ NEWEST = {
     "bookworm": ("bookworm", "linux-image-amd64"),
     "bookworm-cloud": ("bookworm", "linux-image-cloud-amd64"),
     "trixie": ("trixie", "linux-image-amd64"),
+    "trixie-cloud": ("trixie", "linux-image-cloud-amd64"),
     "trixie-backports": ("trixie-backports", "linux-image-amd64"),
     "trixie-backports-cloud": ("trixie-backports", "linux-image-cloud-amd64"),
 }

@@ -30,7 +30,7 @@ FakeKernel::FakeKernel() {
   define("fdtable", 32, {{"max_fds", {0, 4}}, {"fd", {8, 8}}});
   define("file", 128, {{"f_path.dentry", {16, 8}}, {"f_inode", {24, 8}}});
   define("dentry", 96, {{"d_parent", {8, 8}}, {"d_name.len", {20, 4}}, {"d_name.name", {24, 8}}});
-  define("inode", 256, {});
+  define("inode", 256, {{"i_mode", {0, 2}}});
   define("module", 256, {{"list", {8, 16}}, {"name", {24, 56}}, {"mem", {96, 3 * 16}}});
   define("module_memory", 16, {{"base", {0, 8}}, {"size", {8, 4}}});
   types.enumerators = {{"MOD_INIT_TEXT", 2}};
@@ -44,7 +44,7 @@ FakeKernel::FakeKernel() {
           {"mnt_list", {40, 16}},
           {"mnt_node", {40, 24}},
           {"mnt_devname", {64, 8}}});
-  define("super_block", 64, {});
+  define("super_block", 64, {{"s_blocksize", {24, 8}}});
   define("rb_node", 24, {{"rb_right", {8, 8}}, {"rb_left", {16, 8}}});
 
   init_task = new_task(0, "swapper/0");
@@ -153,7 +153,9 @@ std::uint64_t FakeKernel::add_file(std::uint64_t task, unsigned descriptor, std:
   const std::uint64_t table = at(at(task, "task_struct", "files"), "files_struct", "fdt");
   const std::uint64_t file = object("file");
   set(file, "file", "f_path.dentry", add_dentry(name, 0));
-  set(file, "file", "f_inode", object("inode"));
+  const std::uint64_t inode = object("inode");
+  set(inode, "inode", "i_mode", 0100644);
+  set(file, "file", "f_inode", inode);
   memory.put(at(table, "fdtable", "fd") + 8ULL * descriptor, file);
   return file;
 }
@@ -176,7 +178,9 @@ std::uint64_t FakeKernel::add_mount(std::uint64_t parent, std::uint64_t point) {
   set(mount, "mount", "mnt_parent", parent == 0 ? mount : parent);
   set(mount, "mount", "mnt_mountpoint", point);
   set(mount, "mount", "mnt.mnt_root", add_dentry("/", 0));
-  set(mount, "mount", "mnt.mnt_sb", object("super_block"));
+  const std::uint64_t super_block = object("super_block");
+  set(super_block, "super_block", "s_blocksize", 4096);
+  set(mount, "mount", "mnt.mnt_sb", super_block);
   set(mount, "mount", "mnt_devname", allocate());
   if (types.member("mnt_namespace", "list")) {
     link(mount_namespace + types.member("mnt_namespace", "list")->offset,

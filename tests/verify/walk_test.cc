@@ -39,6 +39,29 @@ TEST(Tasks, AMissingOneIsNamedByTheOneInFrontOfIt) {
                                     gone / 4096, gone)));
 }
 
+// So an ELF dump has a page that was left out.
+TEST(Tasks, ZerosAreNone) {
+  FakeKernel fake;
+  fake.add_process(1, "init");
+  const std::uint64_t gone = fake.add_process(17, "bash");
+  fake.add_process(18, "lost");
+  fake.memory.put(gone, std::string(FakeMemory::kPage, '\0'));
+  const Tasks tasks = walk_tasks(fake.kernel());
+  EXPECT_EQ(tasks.check.count, 2U);
+  EXPECT_EQ(tasks.check.missing_count, 2U) << "the task, and the list behind it";
+  EXPECT_THAT(first(tasks.check),
+              HasSubstr(fmt::format("address {:#x} is not in the dump: task_struct", gone)));
+}
+
+TEST(Files, ZerosAreNone) {
+  FakeKernel fake;
+  const std::uint64_t task = fake.add_process(1, "init");
+  const std::uint64_t file = fake.add_file(task, 3, "log");
+  fake.memory.put(fake.at(file, "file", "f_inode"), std::string(FakeMemory::kPage, '\0'));
+  const Check files = walk_files(fake.kernel(), walk_tasks(fake.kernel()).list);
+  EXPECT_THAT(first(files), HasSubstr("is not in the dump: inode of descriptor 3 of pid 1 (init)"));
+}
+
 // task_struct has 10 KB: often one page of several is gone.
 TEST(Tasks, AMissingOneIsNamedByItselfWhereItsNameIsThere) {
   FakeKernel fake;
