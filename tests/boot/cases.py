@@ -160,6 +160,7 @@ CASES = {case.name: case for case in (
     Case("target-missing", "qemu-scsi-ext4", no_target(
         f"no device with ext4 {uuid(4)}", "the root is the target that could not be mounted"),
          without_target=True),
+    Case("target-late", "qemu-scsi-ext4", judge.saved, changes=late("disk0"), part="full"),
     # The root of this machine is another disk, but there is no system on it.
     Case("target-destroyed", "qemu-usb-vfat", no_target(
         "the root file system tries again", "neither /sbin/init nor /lib/systemd/systemd is on it"),
