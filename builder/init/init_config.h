@@ -24,6 +24,7 @@ inline constexpr std::size_t kMaxArguments = 32;
 inline constexpr std::size_t kMaxSysctls = 64;
 inline constexpr std::size_t kMaxPacked = 64;
 inline constexpr std::size_t kMaxLayers = 16;
+inline constexpr std::size_t kMaxMembers = 16;  // of a btrfs
 
 struct ModuleLine {
   std::string_view path;     // "/lib/modules/ext4.ko"

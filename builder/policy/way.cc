@@ -57,12 +57,10 @@ Result<void> check_file_system(const Place& place) {
                 "change in the capture kernel; run as root, or name UUID= in /etc/fstab",
                 mount.fs_type, mount.device);
   }
-  if (mount.members.size() > 1) {
+  if (mount.members.size() > kdinit::kMaxMembers) {
     return fail(ErrorKind::kTargetNotSupported,
-                "{} at {} spans {} devices ({}): a file system on more than one device is not "
-                "supported as {} yet",
-                mount.fs_type, mount.mount_point, mount.members.size(),
-                fmt::join(mount.members, ", "), place.role);
+                "{} at {} spans {} devices: {} is possible on {} at most", mount.fs_type,
+                mount.mount_point, mount.members.size(), place.role, kdinit::kMaxMembers);
   }
   return {};
 }
@@ -83,33 +81,48 @@ std::string_view advice_for(const BlockDevice& device) {
   return device.volume ? "; linear and striped volumes are, and partitions" : "";
 }
 
-// The place's device and everything below it, nearest first; refuses every layer but partitions and
-// logical volumes that init assembles.
-Result<std::vector<const BlockDevice*>> known_stack(const MachineFacts& machine,
-                                                    const Place& place) {
-  std::vector<const BlockDevice*> stack;
-  std::vector<std::string> next = {place.mount.device};
-  while (!next.empty()) {
-    const BlockDevice* device = find_device(machine, next.back());
-    if (device == nullptr) {
-      return fail(ErrorKind::kTargetNotSupported,
-                  "the facts name block device {} below {} but do not describe it", next.back(),
-                  place.path);
-    }
-    next.pop_back();
-    if (const std::string layer = foreign_layer(*device); !layer.empty()) {
-      return fail(ErrorKind::kTargetNotSupported,
-                  "{} is on {}, {}: this storage layer is not supported as {} yet{}", place.path,
-                  device->name, layer, place.role, advice_for(*device));
-    }
-    KD_CHECK(check_volume(*device, place));
-    // A record may be damaged; a device below itself would never end.
-    if (std::ranges::find(stack, device) != stack.end()) {
-      return fail(ErrorKind::kTargetNotSupported, "block device {} is recorded below itself",
-                  device->name);
-    }
-    stack.push_back(device);
-    next.insert(next.end(), device->below.begin(), device->below.end());
+std::vector<std::string> devices_of(const DumpMount& mount) {
+  return mount.members.empty() ? std::vector{mount.device} : mount.members;
+}
+
+// Devices on the way down, nearest first.
+using Stack = std::vector<const BlockDevice*>;
+
+// Adds the device and everything below it; `above` is the way to it. Refuses every layer but
+// partitions and logical volumes that init assembles.
+Result<void> add_known(const MachineFacts& machine, const Place& place, std::string_view name,
+                       Stack& above, Stack& stack) {
+  const BlockDevice* device = find_device(machine, name);
+  if (device == nullptr) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "the facts name block device {} below {} but do not describe it", name, place.path);
+  }
+  // A record may be damaged; a device below itself would never end.
+  if (std::ranges::find(above, device) != above.end()) {
+    return fail(ErrorKind::kTargetNotSupported, "block device {} is recorded below itself",
+                device->name);
+  }
+  // Two partitions of one disk lead to it twice.
+  if (std::ranges::find(stack, device) != stack.end()) return {};
+  if (const std::string layer = foreign_layer(*device); !layer.empty()) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "{} is on {}, {}: this storage layer is not supported as {} yet{}", place.path,
+                device->name, layer, place.role, advice_for(*device));
+  }
+  KD_CHECK(check_volume(*device, place));
+  stack.push_back(device);
+  above.push_back(device);
+  for (const std::string& below : device->below) {
+    KD_CHECK(add_known(machine, place, below, above, stack));
+  }
+  above.pop_back();
+  return {};
+}
+
+Result<Stack> known_stack(const MachineFacts& machine, const Place& place) {
+  Stack stack, above;
+  for (const std::string& name : devices_of(place.mount)) {
+    KD_CHECK(add_known(machine, place, name, above, stack));
   }
   return stack;
 }
@@ -168,7 +181,11 @@ void add_layer(const BlockDevice& device, std::string_view top, Way& way) {
 }  // namespace
 
 std::string describe(const Place& place) {
-  return fmt::format("{} on {} for {}", place.mount.fs_type, lasting_name(place.mount), place.path);
+  const DumpMount& mount = place.mount;
+  const std::string devices = mount.members.empty()
+                                  ? std::string(lasting_name(mount))
+                                  : fmt::format("{}", fmt::join(mount.members, ", "));
+  return fmt::format("{} on {} for {}", mount.fs_type, devices, place.path);
 }
 
 // What sysfs says of the way from a disk to its bus root. A node's own driver is asked for by the
@@ -199,7 +216,7 @@ void want_bus_modules(std::string_view device, const std::vector<BusNode>& chain
 
 Result<Way> way_to(const MachineFacts& machine, const Place& place) {
   KD_CHECK(check_file_system(place));
-  KD_TRY(const std::vector<const BlockDevice*> stack, known_stack(machine, place));
+  KD_TRY(const Stack stack, known_stack(machine, place));
   Way way;
   for (const BlockDevice* device : stack) {
     want_bus_modules(device->name, device->chain, way.modules);

@@ -50,6 +50,11 @@ SNAPSHOT = """
 load dm_snapshot
 lvm lvcreate -qq -s -l 20 -n kept deb-vg/var-crash || fail lvcreate
 """
+# Chunks of data come to lie on both devices of a btrfs.
+SPREAD = """
+dd if=/dev/zero of=$target/kept-data bs=1M count=400 || fail spread
+sync
+"""
 PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 HURRIED = "KDUMP_TARGET_TIMEOUT=10\n"
@@ -195,5 +200,12 @@ CASES = {case.name: case for case in (
          changes=gone("disk1"), config=HURRIED),
     Case("multipath-path-lost", "qemu-lvm-multipath", saved_and_says("Failing path"),
          changes=lost("disk1-again")),
+    Case("btrfs-raid1", "qemu-btrfs-raid1", judge.saved, part="full"),
+    Case("btrfs-raid10", "qemu-btrfs-raid10", judge.saved, part="full"),
+    Case("btrfs-raid1-disk-missing", "qemu-btrfs-raid1", saved_and_says(
+        "1 of its 2 devices are missing"), changes=gone("disk1"), config=HURRIED),
+    Case("btrfs-single-disk-missing", "qemu-btrfs-single", no_target(
+        "cannot be mounted without 1 of its 2 devices"), part="full", prepare=SPREAD, changes=gone("disk1"),
+         config=HURRIED),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
 )}

@@ -20,6 +20,7 @@ MODULES = ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "nvme", 
            "uas", "sdhci_pci", "mmc_block", "ata_piix", "sym53c8xx", "megaraid_sas",
            "vmw_pvscsi",
            "crc32c_intel", "i6300esb")
+CANCEL = "/lib/x86_64-linux-gnu/libgcc_s.so.1"  # pthread_cancel(3), of btrfs scrub, opens it by name
 RESULTS = "results"  # serial number of the disk that takes files to the host
 RESULTS_SIZE = 4 << 30  # sparse
 
@@ -99,7 +100,7 @@ def base_segment(kernel):
     missing = [name for name, tool in zip(PROGRAMS, tools) if not tool]
     if missing:
         raise SystemExit(f"not installed: {' '.join(missing)}; ./check installs what is needed")
-    state = [kernel.version, INIT, str(MODULES), *(str(pathlib.Path(t).stat().st_mtime_ns)
+    state = [kernel.version, INIT, CANCEL, str(MODULES), *(str(pathlib.Path(t).stat().st_mtime_ns)
                                                    for t in tools)]
     digest = hashlib.sha256("\0".join(state).encode()).hexdigest()[:16]
     cached = BOOT / "guests" / f"{kernel.version}-{digest}.cpio"
@@ -114,6 +115,7 @@ def base_segment(kernel):
             segment.add(f"bin/{applet}", "busybox")
     for tool in tools:
         add_program(segment, tool)
+    segment.add_file(CANCEL, pathlib.Path(CANCEL))
     for path, data in module_files(kernel, MODULES).items():
         segment.add(path, data)
     cached.parent.mkdir(parents=True, exist_ok=True)

@@ -140,3 +140,9 @@ class Btrfs(FileSystem):
     @property
     def audit(self):
         return f"audit btrfs filesystem show {self.uuid}"
+
+    @property
+    def check(self):
+        """As an administrator does who has got the missing device back."""
+        return (f"mount -t btrfs {self.device} /mnt && audit btrfs scrub start -B /mnt && "
+                f"umount /mnt || fail scrub\n{super().check}")

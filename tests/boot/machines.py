@@ -138,9 +138,8 @@ STACKS = (
     beside_root("qemu-multipath-ext4", Multipath(), 39),
     beside_root("qemu-multipath-partition-xfs", Multipath(partition=True), 40, "xfs"),
     beside_root("qemu-lvm-multipath", Volume(Group("data", (Multipath(),)), "crash"), 41),
-    Machine("qemu-btrfs-raid1", (Btrfs(scsi(2), uuid=uuid(42)),), refused=True),
-    Machine("qemu-btrfs-raid10", (Btrfs(scsi(4, megabytes=256), uuid=uuid(43), profile="raid10"),),
-            refused=True),
-    Machine("qemu-btrfs-single", (Btrfs(scsi(2), uuid=uuid(44), profile="single"),), refused=True),
+    Machine("qemu-btrfs-raid1", (Btrfs(scsi(2), uuid=uuid(42)),)),
+    Machine("qemu-btrfs-raid10", (Btrfs(scsi(4, megabytes=256), uuid=uuid(43), profile="raid10"),)),
+    Machine("qemu-btrfs-single", (Btrfs(scsi(2), uuid=uuid(44), profile="single"),)),
 )
 MACHINES = {machine.name: machine for machine in (*PLAIN, *VOLUMES, *STACKS)}

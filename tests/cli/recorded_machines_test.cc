@@ -95,7 +95,7 @@ constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] =
     {"qemu-lvm-raid1", "the type of its segments is: raid1"},
     {"qemu-lvm-origin", "the volume has a snapshot"}};
 
-// Recorded with mdadm, cryptsetup, multipath-tools and btrfs-progs of Debian 12.
+// Recorded with mdadm, cryptsetup and multipath-tools of Debian 12.
 constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = {
     {"qemu-md-raid1", "md0, an MD RAID of type raid1"},
     {"qemu-md-raid1-1.0", "md0, an MD RAID of type raid1"},
@@ -105,10 +105,7 @@ constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = 
     {"qemu-lvm-md-raid1", "md0, an MD RAID of type raid1"},
     {"qemu-luks1-ext4", "dm-0, a device mapper of type CRYPT"},
     {"qemu-luks2-ext4", "dm-0, a device mapper of type CRYPT"},
-    {"qemu-lvm-luks", "dm-0, a device mapper of type CRYPT"},
-    {"qemu-btrfs-raid1", "spans 2 devices (sda, sdb)"},
-    {"qemu-btrfs-raid10", "spans 4 devices (sda, sdb, sdc, sdd)"},
-    {"qemu-btrfs-single", "spans 2 devices (sda, sdb)"}};
+    {"qemu-lvm-luks", "dm-0, a device mapper of type CRYPT"}};
 
 bool is_refused(std::string_view name) {
   const auto has = [name](const auto& rows) {

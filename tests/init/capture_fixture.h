@@ -43,6 +43,8 @@ class FakeSystem final : public System {
   bool wait_for_target(const TargetQuery&, Candidates& found) override {
     found.seen.put("sda -, sdb xfs 1234");
     for (const std::string& device : devices) found.items[found.count++].device.put(device);
+    found.members = members;
+    found.missing = members > devices.size() ? members - devices.size() : 0;
     return found.count > 0;
   }
   int unpack(const char* path) override {
@@ -95,6 +97,7 @@ class FakeSystem final : public System {
   std::string console;
   std::vector<std::string> sysctls, modules, mounts, commands;
   std::vector<std::string> devices = {"/dev/sda1"};
+  std::size_t members = 1;
   std::map<std::string, int> module_errors, mount_errors;
   std::vector<std::string> unpacked;
   int unpack_error = 0;

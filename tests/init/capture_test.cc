@@ -93,6 +93,34 @@ TEST_F(CaptureTest, SecondDeviceIsTriedWhenTheFirstCannotBeMounted) {
   EXPECT_EQ(report.result, Result::kSaved);
 }
 
+TEST_F(CaptureTest, MembersOfOneFileSystemAreMountedOnce) {
+  system.devices = {"/dev/sda", "/dev/sdb"};
+  system.members = 2;
+  config.target = {.type = "btrfs", .uuid = "0c9b", .options = "subvol=/@"};
+  run();
+  EXPECT_THAT(system.mounts, ElementsAre("/dev/sda btrfs subvol=/@"));
+  EXPECT_EQ(report.result, Result::kSaved);
+}
+
+TEST_F(CaptureTest, FileSystemWithoutAMemberIsMountedDegraded) {
+  system.members = 2;
+  config.target = {.type = "btrfs", .uuid = "0c9b", .options = "subvol=/@"};
+  run();
+  EXPECT_THAT(system.mounts, ElementsAre("/dev/sda1 btrfs degraded,subvol=/@"));
+  EXPECT_THAT(system.console, HasSubstr("1 of its 2 devices are missing"));
+  EXPECT_EQ(report.result, Result::kSaved);
+}
+
+TEST_F(CaptureTest, FileSystemThatCannotDoWithoutAMemberSaysSo) {
+  system.members = 3;
+  system.mount_errors["/dev/sda1"] = EINVAL;
+  config.target = {.type = "btrfs", .uuid = "0c9b", .options = ""};
+  run();
+  EXPECT_THAT(system.mounts, ElementsAre("/dev/sda1 btrfs degraded"));
+  EXPECT_THAT(system.console, HasSubstr("cannot be mounted without 2 of its 3 devices"));
+  EXPECT_EQ(report.failed_step(), "mount");
+}
+
 TEST_F(CaptureTest, FailedMountGivesTheReasonAndShowsTheLog) {
   for (const auto& [error, hint] :
        {std::pair{EROFS, "write-protected"}, std::pair{EACCES, "write-protected"},

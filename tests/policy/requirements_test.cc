@@ -11,7 +11,9 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::Not;
+using testing::StartsWith;
 
 TEST(Requirements, WantsTheDriversOfTheBusAndTheFileSystem) {
   const auto result = decide_for(virtio_machine());
@@ -240,11 +242,50 @@ TEST(Requirements, RootOnNfsIsOnlyNothingForInit) {
   expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "nfs4");
 }
 
-TEST(Requirements, RefusesAFileSystemOnSeveralDevices) {
+TEST(Requirements, WantsTheDriversOfAllMembersOfAFileSystem) {
   MachineFacts machine = virtio_machine();
   machine.dump_mount.fs_type = "btrfs";
-  machine.dump_mount.members = {"vda", "vdb"};
-  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "vda, vdb");
+  machine.dump_mount.members = {"sda1", "vda"};
+  machine.devices.push_back({.name = "sda1",
+                             .kind = BlockKind::kPartition,
+                             .layer = {},
+                             .below = {"sda"},
+                             .chain = {},
+                             .volume = {}});
+  machine.devices.push_back({.name = "sda",
+                             .kind = BlockKind::kDisk,
+                             .layer = {},
+                             .below = {},
+                             .chain = {{.path = "devices/ata1",
+                                        .subsystem = "pci",
+                                        .modalias = {},
+                                        .driver = "ahci",
+                                        .module = "ahci"}},
+                             .volume = {}});
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result), IsSupersetOf({"ahci", "virtio_blk", "btrfs"}));
+  EXPECT_THAT(result->target.description, StartsWith("btrfs on sda1, vda for"));
+
+  machine.dump_mount.members.assign(kdinit::kMaxMembers + 1, "vda");
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported, "spans 17 devices");
+}
+
+TEST(Requirements, TwoPartitionsOfOneDiskAreNotBelowThemselves) {
+  MachineFacts machine = virtio_machine();
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.members = {"vda1", "vda2"};
+  for (const char* name : {"vda1", "vda2"}) {
+    machine.devices.push_back({.name = name,
+                               .kind = BlockKind::kPartition,
+                               .layer = {},
+                               .below = {"vda"},
+                               .chain = {},
+                               .volume = {}});
+  }
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result), ElementsAre("virtio_blk", "virtio_pci", "btrfs"));
 }
 
 TEST(Requirements, NotToKnowTheTargetIsNoRefusalOfIt) {

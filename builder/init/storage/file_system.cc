@@ -33,20 +33,34 @@ bool mount_first(const FileSystem& wanted, const Candidates& devices, std::strin
                  MountUse use, std::string_view step, std::string_view role, Storage& storage,
                  TextBuffer& error) {
   // The members of a btrfs are one file system and no reason to worry.
-  if (devices.count > 1 && wanted.type != "btrfs") {
+  if (devices.count > 1 && devices.members < 2) {
     say(storage, step, devices.count,
         " devices have this UUID, taking the first that can be mounted");
   }
+  // btrfs_check_rw_degradable() in fs/btrfs/volumes.c asks each chunk whether it can do without.
+  const bool degraded = devices.missing > 0;
+  if (degraded) {
+    say(storage, step, devices.missing, " of its ", devices.members,
+        " devices are missing, trying without");
+  }
+  const Path options(degraded ? "degraded" : "", degraded && !wanted.options.empty() ? "," : "",
+                     wanted.options);
+  const std::size_t tries = devices.members > 1 ? 1 : devices.count;
   int failed = ENODEV;
-  for (std::size_t i = 0; i < devices.count; ++i) {
+  for (std::size_t i = 0; i < tries; ++i) {
     const Candidate& candidate = devices.items[i];
     failed = storage.mount(candidate.device.c_str(), Path(directory).c_str(),
-                           Path(wanted.type).c_str(), Path(wanted.options).c_str(), use);
+                           Path(wanted.type).c_str(), options.c_str(), use);
     if (failed == 0) {
       say(storage, step, candidate.device.view(), " is the ", role);
       return true;
     }
     say(storage, step, candidate.device.view(), ": ", ::strerror(failed));
+  }
+  if (degraded) {
+    error.put(wanted.type, ' ', wanted.uuid, " cannot be mounted without ", devices.missing,
+              " of its ", devices.members, " devices: ", ::strerror(failed));
+    return false;
   }
   const std::string_view hint = failed == EUCLEAN ? "; the file system is damaged, run fsck"
                                 : failed == EROFS || failed == EACCES

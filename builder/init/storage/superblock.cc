@@ -32,8 +32,10 @@ std::string_view ext_type(const DevicePieces& pieces) {
   return compat & kHasJournal ? "ext3" : "ext2";
 }
 
-std::uint64_t btrfs_members(const DevicePieces& pieces) {
-  return little_endian(pieces, 0x10088, 8);
+// num_devices and dev_item.devid of struct btrfs_super_block, fs/btrfs/ctree.h.
+void read_btrfs_members(const DevicePieces& pieces, Superblock& found) {
+  found.members = little_endian(pieces, 0x10088, 8);
+  found.member = little_endian(pieces, 0x100c9, 8);
 }
 
 struct Format {
@@ -43,12 +45,12 @@ struct Format {
   std::size_t uuid_offset;
   std::size_t uuid_size;                                // 16, or 4 for a FAT serial number
   std::string_view (*exact_type)(const DevicePieces&);  // may reject with an empty name
-  std::uint64_t (*members)(const DevicePieces&);
+  void (*read_members)(const DevicePieces&, Superblock&);
 };
 
 constexpr std::array kFormats = {
     Format{"xfs", 0, "XFSB", 0x20, 16, nullptr, nullptr},
-    Format{"btrfs", 0x10040, "_BHRfS_M", 0x10020, 16, nullptr, btrfs_members},
+    Format{"btrfs", 0x10040, "_BHRfS_M", 0x10020, 16, nullptr, read_btrfs_members},
     Format{"ext4", 0x438, "\x53\xef", 0x468, 16, ext_type, nullptr},
     Format{"vfat", 0x52, "FAT32   ", 0x43, 4, nullptr, nullptr},
     Format{"vfat", 0x36, "FAT16   ", 0x27, 4, nullptr, nullptr},
@@ -85,7 +87,9 @@ bool read_format(const DevicePieces& pieces, const Format& format, Superblock& f
   found.uuid.clear();
   const auto bytes = at(pieces, format.uuid_offset, format.uuid_size);
   format.uuid_size == 4 ? put_serial(bytes, found.uuid) : put_uuid(bytes, found.uuid);
-  found.members = format.members ? format.members(pieces) : 1;
+  found.members = 1;
+  found.member = 0;
+  if (format.read_members) format.read_members(pieces, found);
   return true;
 }
 

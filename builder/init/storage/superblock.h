@@ -27,6 +27,7 @@ struct Superblock {
   std::string_view type;      // "ext4", as blkid names it; empty: nothing known
   Text<40> uuid;              // as blkid prints it
   std::uint64_t members = 1;  // devices that belong to the file system (btrfs may have several)
+  std::uint64_t member = 0;   // which of them this one is
 };
 
 // Looks for `preferred` ("ext2", "ext3" and "ext4" are one family) before the other types: an old

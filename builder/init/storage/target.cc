@@ -37,7 +37,7 @@ bool read_pieces(int fd, DevicePieces& pieces) {
 }
 
 void add_candidate(std::string_view dev, std::string_view name, bool partitioned,
-                   Candidates& found) {
+                   std::uint64_t member, Candidates& found) {
   if (found.count == std::size(found.items)) return;
   std::size_t place = found.count++;
   if (!partitioned) {  // goes before the disks with partitions
@@ -46,21 +46,40 @@ void add_candidate(std::string_view dev, std::string_view name, bool partitioned
       moved.device.clear();
       moved.device.put(found.items[place - 1].device.view());
       moved.has_partitions = true;
+      moved.member = found.items[place - 1].member;
       --place;
     }
   }
   found.items[place].device.clear();
   put_device_path(dev, name, found.items[place].device);
   found.items[place].has_partitions = partitioned;
+  found.items[place].member = member;
 }
 
-// Looks at one device; returns the number of members its file system has, 0 when it is another.
-std::uint64_t look_at(const char* name, const TargetQuery& query,
-                      const DeviceDirectories& directories, Assembly& assembly, Candidates& found) {
+// True when each member is there and none twice: the kernel would take one of two for both.
+bool is_complete(Candidates& found) {
+  if (found.members < 2) return found.count > 0;
+  for (std::size_t i = 0; i < found.count; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const Candidate &one = found.items[j], &other = found.items[i];
+      if (one.member != other.member) continue;
+      found.problems.put(found.problems.view().empty() ? "" : "; ", one.device.view(), " and ",
+                         other.device.view(), " claim to be the same member of the btrfs");
+      found.count = 0;
+      return false;
+    }
+  }
+  found.missing = found.members - std::min<std::uint64_t>(found.members, found.count);
+  return found.missing == 0;
+}
+
+// Looks at one device, and adds it when it has the file system.
+void look_at(const char* name, const TargetQuery& query, const DeviceDirectories& directories,
+             Assembly& assembly, Candidates& found) {
   const Path directory(directories.sys_block, "/", name);
-  if (is_zero_sized(directory.view())) return 0;
+  if (is_zero_sized(directory.view())) return;
   const Holders holders = holders_of(directory.view());
-  if (holders == Holders::kOthers) return 0;
+  if (holders == Holders::kOthers) return;
   Path path;
   put_device_path(directories.dev, name, path);
   const bool held = holders != Holders::kNone;
@@ -68,7 +87,7 @@ std::uint64_t look_at(const char* name, const TargetQuery& query,
   const kd::Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid()) {
     if (!held) found.seen.put('(', ::strerror(errno), ')');
-    return 0;
+    return;
   }
   FileReader reader(fd.get());
   Text<24> number;
@@ -79,25 +98,25 @@ std::uint64_t look_at(const char* name, const TargetQuery& query,
                           .container = container_on(reader)};
   std::string_view member = assembly.add(device, reader);
   if (member.empty()) member = device.container;
-  if (held) return 0;
+  if (held) return;
   if (!member.empty()) {
     found.seen.put(member);
-    return 0;
+    return;
   }
   DevicePieces pieces;
   if (!read_pieces(fd.get(), pieces)) {
     found.seen.put('(', ::strerror(errno), ')');
-    return 0;
+    return;
   }
   Superblock superblock;
   if (!identify(pieces, query.type, superblock)) {
     found.seen.put('-');
-    return 0;
+    return;
   }
   found.seen.put(superblock.type, ' ', superblock.uuid.view());
-  if (!same_family(superblock.type, query.type) || superblock.uuid.view() != query.uuid) return 0;
-  add_candidate(directories.dev, name, has_partitions(directory.view()), found);
-  return superblock.members;
+  if (!same_family(superblock.type, query.type) || superblock.uuid.view() != query.uuid) return;
+  add_candidate(directories.dev, name, has_partitions(directory.view()), superblock.member, found);
+  found.members = std::max(found.members, superblock.members);
 }
 
 kd::Fd open_uevents() {
@@ -143,19 +162,18 @@ void register_btrfs(const Candidates& found) {
 
 bool scan_devices(const TargetQuery& query, const DeviceDirectories& directories, bool patient,
                   Assembly& assembly, Candidates& found, Ticker& ticker) {
-  std::uint64_t members = 0;
   do {
     found.count = 0;
+    found.members = found.missing = 0;
     found.seen.clear();
     found.problems.clear();
-    members = 0;
     assembly.begin(query.layers);
     for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
       ticker.tick();  // a slow disk for each, as a rack of them that spins up, is no hang
-      members = std::max(members, look_at(name, query, directories, assembly, found));
+      look_at(name, query, directories, assembly, found);
     });
   } while (assembly.make(directories, patient, found.made, found.problems) > 0);
-  return found.count > 0 && found.count >= std::min<std::uint64_t>(members, std::size(found.items));
+  return is_complete(found);
 }
 
 bool wait_for_target(const TargetQuery& query, Assembly& assembly, Candidates& found,
@@ -166,12 +184,14 @@ bool wait_for_target(const TargetQuery& query, Assembly& assembly, Candidates& f
   std::uint64_t next_scan = 0;
   for (;;) {
     const std::uint64_t now = boot_time_ms();
+    bool complete = false;
     if (block_device_changed(uevents.get()) || now >= next_scan) {
       next_scan = now + kRescanMs;
-      if (scan_devices(query, {}, now + half < end, assembly, found, ticker)) {
-        if (query.type == "btrfs") register_btrfs(found);
-        return true;
-      }
+      complete = scan_devices(query, {}, now + half < end, assembly, found, ticker);
+    }
+    if (complete || (now >= end && found.missing > 0)) {
+      if (query.type == "btrfs") register_btrfs(found);
+      return true;
     }
     if (now >= end) return false;
     ticker.tick();

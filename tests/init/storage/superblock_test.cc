@@ -68,6 +68,25 @@ INSTANTIATE_TEST_SUITE_P(All, RealFileSystem,
                                            Maker{"fat32", "64", "mkfs.vfat -F 32"}),
                          [](const auto& maker) { return std::string(maker.param.name); });
 
+// btrfs inspect-internal shows of each its own superblock.
+TEST(Superblock, MembersOfABtrfsAreThoseThatItsToolsCount) {
+  const std::string path = "PATH=$PATH:/usr/sbin:/sbin; ";
+  if (output_of(path + "command -v btrfs").empty()) GTEST_SKIP() << "btrfs is not installed";
+  const TemporaryDirectory directory;
+  const std::string images = directory.path("one") + " " + directory.path("two");
+  output_of(path + "truncate -s 128M " + images + " && mkfs.btrfs -q -f " + images + " 2>&1");
+  for (const char* name : {"one", "two"}) {
+    const auto field = [&](const std::string& key) {
+      return output_of(path + "btrfs inspect-internal dump-super " + directory.path(name) +
+                       " | awk '$1 == \"" + key + "\" { print $2 }'");
+    };
+    Superblock found;
+    ASSERT_TRUE(identify(pieces_of(directory.path(name)), "btrfs", found));
+    EXPECT_EQ(std::to_string(found.members), field("num_devices"));
+    EXPECT_EQ(std::to_string(found.member), field("dev_item.devid"));
+  }
+}
+
 void put(DevicePieces& pieces, std::size_t offset, std::string_view bytes) {
   std::transform(bytes.begin(), bytes.end(), pieces.head.begin() + offset,
                  [](char c) { return static_cast<std::byte>(c); });

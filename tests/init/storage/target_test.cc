@@ -18,11 +18,12 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
-std::string btrfs_image(char members) {
+std::string btrfs_image(char members, char member) {
   std::string image(70000, '\0');
   image.replace(0x10040, 8, "_BHRfS_M");
   image.replace(0x10020, 16, "0123456789012345");
   image[0x10088] = members;
+  image[0x100c9] = member;
   return image;
 }
 
@@ -100,16 +101,29 @@ TEST_F(ScanDevices, ExclamationMarkInANameIsASlash) {
 }
 
 TEST_F(ScanDevices, BtrfsIsThereOnceAllItsMembersAre) {
-  add_device("sda", btrfs_image(2));
+  add_device("sda", btrfs_image(2, 1));
   EXPECT_FALSE(scan("btrfs"));
-  add_device("sdb", btrfs_image(2));
+  EXPECT_EQ(found.missing, 1u);
+  add_device("sdb", btrfs_image(2, 2));
   EXPECT_TRUE(scan("btrfs"));
+  EXPECT_EQ(found.missing, 0u);
   EXPECT_THAT(devices(), UnorderedElementsAre("sda", "sdb"));
 }
 
+TEST_F(ScanDevices, CopyOfAMemberIsNotTheOtherOne) {
+  add_device("sda", btrfs_image(2, 1));
+  add_device("sdb", btrfs_image(2, 1));
+  EXPECT_FALSE(scan("btrfs"));
+  EXPECT_EQ(found.missing, 0u) << "it must not be mounted at the end of the time either";
+  EXPECT_THAT(devices(), IsEmpty());
+  EXPECT_THAT(found.problems.view(), HasSubstr("claim to be the same member"));
+}
+
 TEST_F(ScanDevices, MoreMatchesThanKeptAreNoOverflow) {
-  for (int i = 0; i < 20; ++i) add_device("sd" + std::to_string(i), btrfs_image(20));
-  EXPECT_TRUE(scan("btrfs"));
+  for (int i = 0; i < 20; ++i) {
+    add_device("sd" + std::to_string(i), btrfs_image(20, static_cast<char>(i + 1)));
+  }
+  EXPECT_FALSE(scan("btrfs"));
   EXPECT_EQ(found.count, std::size(found.items));
 }
 
