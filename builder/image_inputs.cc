@@ -148,7 +148,8 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
   KD_TRY(Settings settings, settings_of(roots, facts, inputs.notes));
   KD_TRY(plan.requirements,
          decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls),
-                {makedumpfile_version(roots.machine), facts.kernel.version}));
+                {makedumpfile_version(roots.machine), facts.kernel.version},
+                facts.kernel.config.find("\nCONFIG_CRASH_DM_CRYPT=y\n") != std::string::npos));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
   KD_CHECK(select_modules(std::move(settings.modprobe), inputs.command_line, facts.kernel, plan,

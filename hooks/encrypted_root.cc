@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <sstream>
-#include <vector>
+
+#include "builder/policy/encryption.h"
 
 namespace kd {
 namespace {
@@ -20,19 +21,6 @@ bool volume_asks(const std::string& line) {
   if (!key.empty() && key != "none" && key != "-") return false;
   return std::ranges::none_of(
       kOtherWays, [&](std::string_view way) { return options.find(way) != std::string::npos; });
-}
-
-const BlockDevice* encrypted_below(const MachineFacts& machine, const DumpMount& root) {
-  std::vector<std::string> next = {root.device};
-  // A damaged record may name a device below itself.
-  for (std::size_t steps = 0; !next.empty() && steps <= machine.devices.size(); ++steps) {
-    const BlockDevice* device = find_device(machine, next.back());
-    next.pop_back();
-    if (device == nullptr) continue;
-    if (device->kind == BlockKind::kDeviceMapper && device->layer == "CRYPT") return device;
-    next.insert(next.end(), device->below.begin(), device->below.end());
-  }
-  return nullptr;
 }
 
 }  // namespace

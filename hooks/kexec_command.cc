@@ -22,6 +22,14 @@ std::vector<std::string> choices(bool file_load_only, const std::vector<std::str
 
 }  // namespace
 
+bool chooses_other_call(const std::vector<std::string>& extra) {
+  constexpr std::array<std::string_view, 4> kOthers = {"-c", "--kexec-syscall", "-a",
+                                                       "--kexec-syscall-auto"};
+  return std::ranges::any_of(extra, [&](const std::string& word) {
+    return std::ranges::find(kOthers, word) != kOthers.end();
+  });
+}
+
 std::vector<std::vector<std::string>> load_commands(const KexecRequest& request) {
   std::vector<std::vector<std::string>> commands;
   for (const std::string& choice : choices(request.file_load_only, request.extra)) {

@@ -23,6 +23,8 @@ struct KexecRequest {
 // and the kernel places the segments itself, then kexec_load(2), which knows more file formats.
 // Options in `extra` that choose one are obeyed.
 std::vector<std::vector<std::string>> load_commands(const KexecRequest& request);
+// Whether KDUMP_KEXEC_ARGS chooses kexec_load(2), or leaves it to kexec.
+bool chooses_other_call(const std::vector<std::string>& extra);
 std::vector<std::vector<std::string>> unload_commands(const std::string& program,
                                                       bool file_load_only);
 

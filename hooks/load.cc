@@ -96,6 +96,29 @@ Result<std::vector<std::string>> run_until(const Context& context,
   return fail(ErrorKind::kFailed, "{}", failures);
 }
 
+// Loads by one of the commands, with the key of the target. Returns the command without it: the
+// image in memory is gone afterwards.
+Result<std::vector<std::string>> run_load(const Context& context, const KdumpConfig& config,
+                                          const NeededKey& key,
+                                          const std::vector<std::vector<std::string>>& commands) {
+  if (key.from != VolumeKey::kImage) return run_until(context, commands, true);
+  constexpr std::string_view kInitrd = "--initrd=";
+  std::vector<std::vector<std::string>> keyed = commands;
+  std::vector<KeyedImage> images;
+  for (std::vector<std::string>& command : keyed) {
+    for (std::string& word : command) {
+      if (!word.starts_with(kInitrd)) continue;
+      Result<KeyedImage> image =
+          KeyedImage::make(context, key, config.luks_key, word.substr(kInitrd.size()));
+      if (!image) return fail(image.error().kind, "\n  {}", image.error().message);
+      word = fmt::format("{}{}", kInitrd, image->path());
+      images.push_back(*std::move(image));
+    }
+  }
+  KD_TRY(const std::vector<std::string> ran, run_until(context, keyed, true));
+  return commands[static_cast<std::size_t>(std::ranges::find(keyed, ran) - keyed.begin())];
+}
+
 Result<void> point_links(const Context& context, const KdumpConfig& config,
                          std::string_view version) {
   Result<void> result;
@@ -137,12 +160,12 @@ Result<void> prepare_image(const Context& context, const KdumpState& state) {
 // new one, which goes to the same memory (kexec_file_load in kernel/kexec_file.c, do_kexec_load()
 // in kernel/kexec.c), so one bad image would leave the machine without any.
 // At boot nothing is loaded yet, and an image that loaded before is better than none.
-std::string load_kept_again(const Context& context, const KdumpState& state) {
+std::string load_kept_again(const Context& context, const KdumpState& state, const NeededKey& key) {
   if (crash_kernel_loaded(context.reader)) return "\n  what was loaded before is still loaded";
   const Result<std::vector<std::string>> command = kept_command(context.reader, state.running);
   if (!command && !state.loaded) return {};
   const Result<std::vector<std::string>> again =
-      command ? run_until(context, {*command}, true) : tl::unexpected(command.error());
+      command ? run_load(context, state.config, key, {*command}) : tl::unexpected(command.error());
   if (again) return "\n  the kernel and image of the load before are loaded again";
   return "\n  no kdump kernel is loaded, and what was loaded before could not be loaded again: " +
          again.error().message;
@@ -175,14 +198,18 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
     note_need(context, state.config, plan.version, state.reservation, state.ram);
   }
   const fs::file_time_type start = fs::file_time_type::clock::now();
-  const Result<std::vector<std::string>> command = run_until(context, plan.commands, true);
+  if (plan.key.from == VolumeKey::kKernel) {
+    KD_CHECK(hand_over_key(context, plan.key, state.loaded));
+  }
+  const Result<std::vector<std::string>> command =
+      run_load(context, state.config, plan.key, plan.commands);
   if (!command) {
     return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}{}", command.error().message,
                 state.file_load_only.empty()
                     ? ""
                     : fmt::format("\n  {} is on: kernel {} must be signed by a trusted key",
                                   state.file_load_only, plan.kernel_file),
-                load_kept_again(context, state));
+                load_kept_again(context, state, plan.key));
   }
   context.say("loaded kdump kernel");
   for (const std::string& problem :

@@ -11,6 +11,7 @@
 #include "hooks/context.h"
 #include "hooks/links.h"
 #include "hooks/state.h"
+#include "hooks/volume_key.h"
 
 namespace kd {
 
@@ -34,6 +35,7 @@ struct LoadPlan {
   std::string kernel_file, initrd_file;  // where they lead
   bool direct = true;                    // the image saves the dump itself
   std::string locked;                    // device_with_passphrase() when it does not
+  NeededKey key;                         // of the volume that the image opens
   CaptureCommandLine command_line;
   std::vector<std::vector<std::string>> commands;  // to be tried one after the other
 };

@@ -15,6 +15,8 @@ namespace {
 // COMMAND_LINE_SIZE of x86-64 and arm64 with its NUL, less what kexec appends
 // (" elfcorehdr=0x" and up to 16 digits).
 constexpr std::size_t kMaxCommandLine = 2048 - 1 - 30;
+// What the kernel appends when it hands keys over: " dmcryptkeys=0x" and 16 digits.
+constexpr std::size_t kKeysParameter = 31;
 
 bool is_default(const std::string& configured, std::string_view link) {
   return configured.empty() || configured == link;
@@ -160,7 +162,14 @@ Result<LoadPlan> plan_load(const Context& context, const KdumpState& state, Plan
   // Nothing is known of a machine that cannot be read.
   const MachineFacts machine =
       gather_machine(context.reader, config.core_dir).value_or(MachineFacts{});
-  if (!plan.direct) plan.locked = device_with_passphrase(machine, context.reader);
+  if (plan.direct || context.reader.exists(plan.initrd_file + ".manifest")) {
+    plan.key = needed_key(machine, config);
+  }
+  const bool opens = plan.key.from != VolumeKey::kNone;
+  if (plan.key.from == VolumeKey::kImage) {
+    KD_CHECK(check_key_file(context, plan.key, config.luks_key));
+  }
+  if (!plan.direct && !opens) plan.locked = device_with_passphrase(machine, context.reader);
   CommandLineInputs inputs = command_line_inputs(machine, config, plan.version);
   inputs.running = state.command_line;
   inputs.rootfs = !plan.direct;
@@ -168,11 +177,12 @@ Result<LoadPlan> plan_load(const Context& context, const KdumpState& state, Plan
   inputs.ram = state.ram;
   if (fallback) inputs.profile = "stock";
   plan.command_line = capture_command_line(inputs);
-  if (plan.command_line.text.size() > kMaxCommandLine) {
+  const std::size_t appended = plan.key.from == VolumeKey::kKernel ? kKeysParameter : 0;
+  if (plan.command_line.text.size() + appended > kMaxCommandLine) {
     return fail(ErrorKind::kUsage,
                 "the command line of the capture kernel has {} bytes and the kernel takes {}; "
                 "shorten it with KDUMP_CMDLINE in {}",
-                plan.command_line.text.size(), kMaxCommandLine, context.config_path);
+                plan.command_line.text.size(), kMaxCommandLine - appended, context.config_path);
   }
   const std::optional<std::string> kexec = context.runner.find("kexec");
   if (!kexec) return fail(ErrorKind::kFailed, "kexec is missing; install kexec-tools");
@@ -180,8 +190,14 @@ Result<LoadPlan> plan_load(const Context& context, const KdumpState& state, Plan
                        .kernel = plan.kernel,
                        .initrd = plan.initrd,
                        .command_line = plan.command_line.text,
-                       .file_load_only = !state.file_load_only.empty()};
+                       // A key is not given to kexec(8), whose memory may be swapped out.
+                       .file_load_only = !state.file_load_only.empty() || opens};
   KD_TRY(request.extra, split_words(config.kexec_args));
+  if (opens && chooses_other_call(request.extra)) {
+    return fail(ErrorKind::kUsage,
+                "KDUMP_KEXEC_ARGS=\"{}\": an encrypted target takes kexec_file_load(2), -s",
+                config.kexec_args);
+  }
   KD_TRY(request.elf_kernel, is_elf_kernel(context, plan.kernel_file));
   plan.commands = load_commands(request);
   return plan;

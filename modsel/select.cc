@@ -62,8 +62,10 @@ class ModuleClosure {
 kd::Result<std::vector<std::string>> ModuleClosure::providers(const std::string& what) const {
   KD_TRY(std::vector<std::string> names, index_.resolve(what));
   if (what.find(':') != std::string::npos) return names;
-  const auto generic = std::ranges::find_if(
-      names, [](const std::string& name) { return name.ends_with("_generic"); });
+  // From Linux 7.0 on some of them have the name of the algorithm alone.
+  const auto generic = std::ranges::find_if(names, [&what](const std::string& name) {
+    return name.ends_with("_generic") || what == fmt::format("crypto-{}", name);
+  });
   if (generic != names.end()) return std::vector<std::string>{*generic};
   return names;
 }

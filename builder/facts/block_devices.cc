@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "builder/base/path.h"
+#include "builder/facts/encrypted_volume.h"
 #include "builder/facts/logical_volume.h"
 #include "builder/facts/multipath_disk.h"
 
@@ -96,7 +97,8 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
                      .below = names_in(reader, path + "/slaves"),
                      .chain = {},
                      .volume = {},
-                     .multipath = {}};
+                     .multipath = {},
+                     .encrypted = {}};
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
     device.below = {std::string(base_name(parent_of(path)))};
@@ -106,6 +108,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
     device.layer = uuid.substr(0, uuid.find('-'));
     device.volume = volume_of_uuid(uuid);
     device.multipath = find_multipath(reader, uuid, device.below);
+    device.encrypted = encrypted_volume_of_uuid(uuid);
   } else if (reader.exists(path + "/md")) {
     device.kind = BlockKind::kMd;
     device.layer = attribute(reader, path + "/md/level");

@@ -8,6 +8,7 @@
 
 #include "builder/facts/block_devices.h"
 #include "builder/facts/dma_limits.h"
+#include "builder/facts/encrypted_volume.h"
 #include "builder/facts/filesystem_id.h"
 #include "builder/facts/logical_volume.h"
 #include "builder/facts/mount_table.h"
@@ -182,6 +183,7 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   }
   facts.usr_source = usr_source(mounts);
   read_volumes(reader, devices);
+  read_encrypted_volumes(reader, devices);
   for (auto& [name, device] : devices) facts.devices.push_back(std::move(device));
 
   facts.watchdogs = find_watchdogs(reader);

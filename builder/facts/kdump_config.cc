@@ -111,6 +111,7 @@ Result<KdumpConfig> interpret_kdump_config(const ShellVariables& variables) {
   settings.text("KDUMP_CMDLINE_APPEND", config.cmdline_append);
   settings.choice("KDUMP_CMDLINE_PROFILE", config.cmdline_profile, {"tuned", "stock"});
   settings.choice("KDUMP_CAPTURE", config.capture, {"direct", "rootfs"});
+  settings.path("KDUMP_LUKS_KEY", config.luks_key);
   settings.choice("HOSTTAG", config.hosttag, {"ip", "hostname"});
   settings.host("SSH", config.ssh, "USER@HOST", '@');
   settings.path("SSH_KEY", config.ssh_key);

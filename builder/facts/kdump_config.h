@@ -37,6 +37,7 @@ struct KdumpConfig {
   std::string cmdline_append;              // KDUMP_CMDLINE_APPEND; empty: from cmdline_profile
   std::string cmdline_profile = "tuned";   // KDUMP_CMDLINE_PROFILE: tuned | stock
   std::string capture = "direct";          // KDUMP_CAPTURE: direct | rootfs
+  std::string luks_key;                    // KDUMP_LUKS_KEY: file with a volume key, or empty
   std::string hosttag = "ip";              // HOSTTAG: ip | hostname
   std::string ssh;                         // SSH: USER@HOST
   std::string ssh_key = "/root/.ssh/kdump_id_rsa";            // SSH_KEY

@@ -50,6 +50,16 @@ struct MultipathDisk {
   bool operator==(const MultipathDisk&) const = default;
 };
 
+// A volume of LUKS, as its header describes it.
+struct EncryptedVolume {
+  std::string uuid;            // of the header
+  std::string name;            // of the mapped device, for a root that looks for it
+  std::string cipher;          // "aes-xts-plain64"; empty when nobody could read the header
+  std::uint64_t key_size = 0;  // bytes of the volume key
+  std::string problem;         // what init does not understand of it, or will not use
+  bool operator==(const EncryptedVolume&) const = default;
+};
+
 struct BlockDevice {
   std::string name;  // as in /sys, where '!' stands for '/'; may differ after the crash
   BlockKind kind = BlockKind::kDisk;
@@ -65,6 +75,8 @@ struct BlockDevice {
   std::optional<LogicalVolume> volume;
   // Device mapper of type mpath, or of a partition on one.
   std::optional<MultipathDisk> multipath;
+  // Device mapper of type CRYPT, when it is LUKS.
+  std::optional<EncryptedVolume> encrypted;
   bool operator==(const BlockDevice&) const = default;
 };
 

@@ -51,6 +51,15 @@ void visit(Visitor& v, Of<MultipathDisk> auto& disk) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Of<EncryptedVolume> auto& volume) {
+  v("uuid", volume.uuid, Check::kUuid);
+  v("name", volume.name, Check::kName);
+  v("cipher", volume.cipher, Check::kText);
+  v("key_size", volume.key_size, Check::kText);
+  v("problem", volume.problem, Check::kText);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("name", device.name, Check::kName);
   v("kind", device.kind, Check::kText);
@@ -59,6 +68,7 @@ void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("chain", device.chain, Check::kText);
   v.unless_empty("volume", device.volume, Check::kText);
   v.unless_empty("multipath", device.multipath, Check::kText);
+  v.unless_empty("encrypted", device.encrypted, Check::kText);
 }
 
 template <typename Visitor>

@@ -16,6 +16,10 @@ namespace {
 // what init reads them from. What the module takes is counted with the modules.
 constexpr std::uint64_t kMappedDevice = 256 << 10;
 
+// Of dm-crypt: 256 pages that it keeps for itself (crypt_ctr() in drivers/md/dm-crypt.c), and those
+// that hold what is being written, which vm.dirty_bytes bounds.
+constexpr std::uint64_t kCryptPages = (std::uint64_t{1} << 20) + kMaxEncryptedBytes;
+
 struct Cost {
   kdinit::LayerKind kind;
   std::string_view name;
@@ -25,6 +29,7 @@ constexpr std::array kCosts = {
     Cost{kdinit::LayerKind::kLvm, "logical volumes", kMappedDevice},
     // Of bios, so there is no queue of requests.
     Cost{kdinit::LayerKind::kMultipath, "multipath disks", kMappedDevice},
+    Cost{kdinit::LayerKind::kLuks, "encrypted volumes", kMappedDevice + kCryptPages},
 };
 
 }  // namespace

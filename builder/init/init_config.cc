@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "builder/init/storage/luks.h"
 #include "builder/init/storage/multipath_id.h"
 
 namespace kdinit {
@@ -118,6 +119,12 @@ constexpr std::array kKindsOfLayer = {
                 "must be lvm LVID VGID"},
     KindOfLayer{LayerKind::kMultipath, "multipath", is_multipath,
                 "must be multipath DIGEST PATHS failover|single or DIGEST/PARTITION"},
+    KindOfLayer{LayerKind::kLuks, "luks",
+                [](const Layer& l) {
+                  luks::Opening opening;
+                  return luks::is_uuid(l.id) && luks::parse_opening(l.parameters, opening);
+                },
+                "must be luks UUID KEY CIPHER NAME"},
 };
 
 // Takes the first word from `text`, and the blank behind it.

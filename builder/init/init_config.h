@@ -57,7 +57,7 @@ struct FileSystem {
                              // (subvol=...), never noatime, nosuid ...
 };
 
-enum class LayerKind { kLvm, kMultipath };
+enum class LayerKind { kLvm, kMultipath, kLuks };
 
 // A device that init makes of others before the file system on it can be seen. Told by identity
 // alone: what it consists of is read from the disks themselves, because a table of blocks would be
@@ -93,6 +93,9 @@ struct InitConfig {
   //   lvm LVID VGID      a logical volume and its group, each id 6-4-4-4-4-4-6 letters and digits
   //   multipath DIGEST PATHS failover|single, multipath DIGEST/PARTITION: see
   //   storage/multipath_id.h
+  //   luks UUID KEY CIPHER NAME
+  //                      an encrypted volume by its header: where its key comes from, "image" or
+  //                      "kernel", the cipher that modules are there for, the name it gets
   List<Layer, kMaxLayers> layers;
   FileSystem target;  // "target-type", "target-uuid", "target-options"
   // "root-type", "root-uuid", "root-options": the machine's root file system; with capture direct

@@ -80,23 +80,46 @@ Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
   return {};
 }
 
-void add_layers(const std::vector<RequiredLayer>& layers, Requirements& result) {
+Result<void> add_layers(const std::vector<RequiredLayer>& layers, Requirements& result) {
+  std::vector<RequiredLayer> all = result.layers;
   for (const RequiredLayer& layer : layers) {
-    if (std::ranges::find(result.layers, layer) == result.layers.end()) {
-      result.layers.push_back(layer);
-    }
+    if (std::ranges::find(all, layer) == all.end()) all.push_back(layer);
   }
+  // kdump-config gives the capture kernel the key of one.
+  if (std::ranges::count(all, kdinit::LayerKind::kLuks, &RequiredLayer::kind) > 1) {
+    return fail(ErrorKind::kTargetNotSupported,
+                "it takes the keys of several encrypted volumes, and one can be had");
+  }
+  result.layers = std::move(all);
+  return {};
 }
 
-Result<void> add_target(const MachineFacts& machine, Requirements& result) {
+// dm-crypt encrypts into pages of its own, as many as are written at a time and up to 16 MiB of
+// them (DM_CRYPT_MIN_PAGES_PER_CLIENT in drivers/md/dm-crypt.c).
+void bound_encrypted_pages(Requirements& result) {
+  if (std::ranges::count(result.layers, kdinit::LayerKind::kLuks, &RequiredLayer::kind) == 0) {
+    return;
+  }
+  const auto bound = [&result](std::string_view path, std::uint64_t bytes) {
+    const std::string key = fmt::format("{}=", path);
+    const auto sets = [&key](const std::string& sysctl) { return sysctl.starts_with(key); };
+    if (std::ranges::any_of(result.sysctls, sets)) return;
+    result.sysctls.push_back(fmt::format("{}{}", key, bytes));
+  };
+  bound("vm/dirty_bytes", kMaxEncryptedBytes);
+  bound("vm/dirty_background_bytes", kMaxEncryptedBytes / 4);
+}
+
+Result<void> add_target(const MachineFacts& machine, VolumeKey key, Requirements& result) {
   const Place place{.mount = machine.dump_mount,
                     .path = machine.dump_directory,
                     .role = "a dump target",
-                    .advice = "set KDUMP_COREDIR to a directory on ext2/3/4, xfs, btrfs or vfat"};
+                    .advice = "set KDUMP_COREDIR to a directory on ext2/3/4, xfs, btrfs or vfat",
+                    .key = key};
   KD_TRY(Way way, way_to(machine, place));
   KD_TRY(result.target, choose_target(machine));
   result.modules.wanted = std::move(way.modules);
-  add_layers(way.layers, result);
+  KD_CHECK(add_layers(way.layers, result));
   result.target.description = describe(place);
   if (std::string note = largest_file_note(place.mount.fs_type, machine.ram); !note.empty()) {
     result.notes.push_back(std::move(note));
@@ -104,7 +127,7 @@ Result<void> add_target(const MachineFacts& machine, Requirements& result) {
   return {};
 }
 
-Result<void> add_root(const MachineFacts& machine, Requirements& result) {
+Result<void> add_root(const MachineFacts& machine, VolumeKey key, Requirements& result) {
   const DumpMount& mount = machine.root_mount ? *machine.root_mount : machine.dump_mount;
   if (mount.mount_point != "/") {
     return fail(ErrorKind::kTargetNotSupported, "the facts do not say what is mounted at /");
@@ -124,8 +147,10 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
   const Place place{.mount = mount,
                     .path = "/",
                     .role = "the root of a capture",
-                    .advice = "set KDUMP_CAPTURE=direct"};
+                    .advice = "set KDUMP_CAPTURE=direct",
+                    .key = key};
   KD_TRY(Way way, way_to(machine, place));
+  KD_CHECK(add_layers(way.layers, result));
   if (result.capture == kdinit::CaptureMode::kRootfs) {
     result.modules.wanted = std::move(way.modules);
     result.target.description = describe(place);
@@ -133,7 +158,6 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
     for (modsel::Wanted& module : way.modules) module.required = false;
     result.root_modules = std::move(way.modules);
   }
-  add_layers(way.layers, result);
   result.root = {.fs_type = mount.fs_type, .uuid = mount.uuid, .options = part.options};
   return {};
 }
@@ -142,16 +166,17 @@ Result<void> add_root(const MachineFacts& machine, Requirements& result) {
 
 Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& config,
                             const InitramfsConfig& additions, std::vector<std::string> sysctls,
-                            const DumpPair& pair) {
+                            const DumpPair& pair, bool hands_keys_over) {
   KD_CHECK(refuse_network(config));
   KD_CHECK(check_lasting_target(machine));
   Requirements result;
+  const VolumeKey key = volume_key(config, hands_keys_over);
   if (config.capture == "rootfs") {
     result.capture = kdinit::CaptureMode::kRootfs;
-    KD_CHECK(add_root(machine, result));
+    KD_CHECK(add_root(machine, key, result));
   } else {
-    KD_CHECK(add_target(machine, result));
-    if (const Result<void> root = add_root(machine, result); !root) {
+    KD_CHECK(add_target(machine, key, result));
+    if (const Result<void> root = add_root(machine, key, result); !root) {
       result.notes.push_back("a capture that fails cannot fall back to the real root: " +
                              root.error().message);
     }
@@ -175,6 +200,7 @@ Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& conf
   result.keep_dumps = static_cast<unsigned>(config.num_dumps);
   result.time_zone = machine.time_zone;
   result.sysctls = std::move(sysctls);
+  bound_encrypted_pages(result);
   return result;
 }
 

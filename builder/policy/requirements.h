@@ -55,9 +55,10 @@ struct Requirements {
 
 // ErrorKind::kTargetNotSupported names the device or mount and the layer that is not understood;
 // ErrorKind::kUsage names the variable of the configuration that cannot be honoured.
+// `hands_keys_over`: see volume_key().
 [[nodiscard]] Result<Requirements> decide(const MachineFacts& machine, const KdumpConfig& config,
                                           const InitramfsConfig& additions,
                                           std::vector<std::string> sysctls = {},
-                                          const DumpPair& pair = {});
+                                          const DumpPair& pair = {}, bool hands_keys_over = false);
 
 }  // namespace kd

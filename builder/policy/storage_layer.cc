@@ -96,6 +96,10 @@ std::string layer_of_volume(const LogicalVolume& volume) {
 
 std::string layer_of_mapped(const BlockDevice& device) {
   if (device.volume) return layer_of_volume(*device.volume);
+  if (device.encrypted) {
+    const std::string& problem = device.encrypted->problem;
+    return problem.empty() ? "" : fmt::format("an encrypted volume ({})", problem);
+  }
   if (!device.multipath) return with_type("a device mapper", device);
   const std::string& problem = device.multipath->problem;
   return problem.empty() ? "" : fmt::format("a multipath disk ({})", problem);

@@ -110,6 +110,7 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
                 device->name, layer, place.role, advice_for(*device));
   }
   KD_CHECK(check_volume(*device, place));
+  if (device->encrypted) KD_CHECK(check_encrypted(*device, place.path, place.key));
   stack.push_back(device);
   above.push_back(device);
   for (const std::string& below : device->below) {
@@ -168,7 +169,8 @@ void add_multipath(const MultipathDisk& disk, const std::string& reason, Way& wa
 }
 
 // What init needs to make the device, when it is one that it makes. `top` names what lies above.
-void add_layer(const BlockDevice& device, std::string_view top, Way& way) {
+void add_layer(const BlockDevice& device, std::string_view top, const MachineFacts& machine,
+               VolumeKey key, Way& way) {
   const std::string reason = fmt::format("assembles {}", top);
   if (device.volume) {
     way.layers.push_back({kdinit::LayerKind::kLvm, device.volume->id, device.volume->group});
@@ -176,6 +178,20 @@ void add_layer(const BlockDevice& device, std::string_view top, Way& way) {
     want("dm_mod", reason, way);
   }
   if (device.multipath) add_multipath(*device.multipath, reason, way);
+  if (device.encrypted) {
+    way.layers.push_back(
+        {kdinit::LayerKind::kLuks, device.encrypted->uuid, opening_of(*device.encrypted, key)});
+    want_cipher(device.encrypted->cipher, machine.loaded_modules,
+                fmt::format("opens {}", device.encrypted->name), way.modules);
+    // The keys of the crashed kernel are asked for there; mostly it is built in.
+    if (key == VolumeKey::kKernel) {
+      way.modules.push_back({.what = "configfs",
+                             .otherwise = {},
+                             .options = {},
+                             .reason = "hands keys over",
+                             .required = false});
+    }
+  }
 }
 
 }  // namespace
@@ -221,7 +237,9 @@ Result<Way> way_to(const MachineFacts& machine, const Place& place) {
   for (const BlockDevice* device : stack) {
     want_bus_modules(device->name, device->chain, way.modules);
   }
-  for (const BlockDevice* device : stack) add_layer(*device, lasting_name(place.mount), way);
+  for (const BlockDevice* device : stack) {
+    add_layer(*device, lasting_name(place.mount), machine, place.key, way);
+  }
   way.modules.push_back(
       {.what = place.mount.fs_type, .otherwise = {}, .options = {}, .reason = describe(place)});
   return way;

@@ -4,6 +4,7 @@
 // it: which drivers, and which layers init assembles.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "builder/base/result.h"
 #include "builder/facts/machine.h"
 #include "builder/init/init_config.h"
+#include "builder/policy/encryption.h"
 #include "modsel/select.h"
 
 namespace kd {
@@ -23,12 +25,16 @@ struct RequiredLayer {
   bool operator==(const RequiredLayer&) const = default;
 };
 
+// What may be under way to a disk through encrypted volumes.
+inline constexpr std::uint64_t kMaxEncryptedBytes = 4 << 20;
+
 // A mount the capture kernel has to reach, and how messages speak of it.
 struct Place {
   const DumpMount& mount;
   std::string_view path;
-  std::string_view role;    // "a dump target"
-  std::string_view advice;  // where the file system is not one init knows
+  std::string_view role;             // "a dump target"
+  std::string_view advice;           // where the file system is not one init knows
+  VolumeKey key = VolumeKey::kNone;  // of encrypted volumes below it
 };
 
 // "ext4 on vda for /var/crash"; a mapped device by its name, because its number is another one

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import hungry
 import judge
 import userland
+import volume_key
 from crash import PANIC
 from layers import Disk, FileSystem
 from machines import MACHINES, uuid
@@ -101,6 +102,7 @@ class Case:
     unread_from: str | None = None  # nobody reads the console after this line
     devices: tuple = ()  # more arguments of QEMU
     facts_too: dict | None = None  # members of the record that these add
+    keyed: bool = False  # the target is encrypted, and kdump-config gives its key to the capture
     sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
 
     @property
@@ -126,6 +128,10 @@ def saved_on(device):
 
 def saved_beside_others(crash):
     return judge.saved(crash) + judge.foreign_blocks_kept(crash)
+
+
+def saved_encrypted(crash):
+    return judge.saved(crash) + judge.header_kept(crash)
 
 
 def not_touched(because):
@@ -207,5 +213,15 @@ CASES = {case.name: case for case in (
     Case("btrfs-single-disk-missing", "qemu-btrfs-single", no_target(
         "cannot be mounted without 1 of its 2 devices"), part="full", prepare=SPREAD, changes=gone("disk1"),
          config=HURRIED),
+    Case("luks2-ext4", "qemu-luks2-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True),
+    Case("luks1-ext4", "qemu-luks1-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True,
+         part="full"),
+    Case("lvm-luks", "qemu-lvm-luks", saved_encrypted, config=volume_key.CONFIG, keyed=True,
+         part="full"),
+    Case("luks2-ext4-predicted-minimum", "qemu-luks2-ext4", saved_encrypted, crashkernel=PREDICTED,
+         config=volume_key.CONFIG, keyed=True, part="full"),
+    # The image has no key when nobody but kexec loads it.
+    Case("luks2-no-key", "qemu-luks2-ext4", no_target("its key is missing"), part="full",
+         config=volume_key.CONFIG + HURRIED),
     Case("reservation-too-small", "qemu-virtio-ext4", judge.hopeless, crashkernel="68M"),
 )}

@@ -9,6 +9,7 @@ import disks
 import guest
 import kernels
 import qemu
+import volume_key
 from layers import layers_of
 
 PANIC = "sysrq: Trigger a crash"
@@ -22,7 +23,7 @@ while read -r name rest; do echo "guest: module <$name>"; done < /proc/modules
 """
 
 
-def script(disks_there, command_line, prepare):
+def script(disks_there, load, prepare):
     """The life of the machine up to its panic: file systems are mounted and in use."""
     layers = layers_of(*disks_there)
     lines = [disks.bring_up(layers)]
@@ -32,8 +33,7 @@ def script(disks_there, command_line, prepare):
     lines += [prepare, *(layer.audit for layer in layers), "sync"]
     if disks_there:  # its journal is not clean when the kernel panics
         lines.append("echo busy > $target/kept-busy")
-    lines += [INVENTORY, f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz "
-              "|| fail kexec -p", "echo guest: panics now", "echo c > /proc/sysrq-trigger"]
+    lines += [INVENTORY, load, "echo guest: panics now", "echo c > /proc/sysrq-trigger"]
     return "\n".join(lines)
 
 
@@ -55,12 +55,14 @@ class Crash:
 
 
 def crash(machine, image, command_line, crashkernel, folder, *, prepare="", without_target=False,
-          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400, **rig):
+          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400, kdump_config=None,
+          **rig):
     """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
 
     `prepare` is shell that runs before the panic; $target is the mounted target, which stays
     readable unless `destroyed`. `decoys` are drives that were not there when the machine was
-    recorded, `memory` is in MiB. `rig` goes to qemu.run().
+    recorded, `memory` is in MiB. `kdump_config`: the program that loads the kernel, with the key of
+    an encrypted target; else it is kexec. `rig` goes to qemu.run().
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
     shutil.rmtree(folder, ignore_errors=True)
@@ -68,11 +70,14 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
     paths = disks.copy(disks.prepared(machine, kernel), folder)
     there = len(machine.disks) - without_target  # the target is the last
     drives = disks.drives(machine, paths[:len(paths) - without_target])
+    load = f"kexec -p --initrd=/kdump.img --command-line='{command_line}' /vmlinuz || fail kexec -p"
+    if kdump_config:
+        load = volume_key.load(command_line, machine.dump_folder)
     console = guest.run(
-        kernel, script(machine.disks[:there], command_line, prepare), folder / "console.log",
+        kernel, script(machine.disks[:there], load, prepare), folder / "console.log",
         files={"vmlinuz": kernel.image, "kdump.img": image} | disks.tools(machine, kernel),
         command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
-        timeout=timeout, **rig)
+        programs=[kdump_config] if kdump_config else [], timeout=timeout, **rig)
     saved = folder / "saved"
     if console.when(PANIC) is None:
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")

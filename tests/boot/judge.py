@@ -200,6 +200,13 @@ def foreign_blocks_kept(crash):
     return [] if before and before == after else [f"foreign blocks: {before} before, {after} after"]
 
 
+def header_kept(crash):
+    """cryptsetup saves the header of an encrypted target byte for byte as before the panic."""
+    header = re.compile(r"guest: header \w{32}")
+    before, after = set(header.findall(crash.console.text)), set(header.findall(crash.afterwards))
+    return [] if len(before) == 1 and before == after else [f"{before} before, {after} after"]
+
+
 def examined(said):
     """What mdadm says of each member of an array: its node -> the fields by name."""
     members = {}

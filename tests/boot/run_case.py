@@ -7,6 +7,7 @@ run_case.py --list PART names the cases of ./check PART: boot, or full for the r
 """
 
 import concurrent.futures
+import pathlib
 import re
 import subprocess
 import sys
@@ -87,6 +88,7 @@ def run(case, builder):
             machine, image.path, image.command_line, crashkernel, folder, prepare=case.prepare,
             changes=case.changes, without_target=case.without_target, destroyed=case.destroyed,
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
+            kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
             when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
                 + unreadable(result, case, builder))

@@ -103,9 +103,9 @@ constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = 
     {"qemu-md-raid10", "md0, an MD RAID of type raid10"},
     {"qemu-md-raid5", "md0, an MD RAID of type raid5"},
     {"qemu-lvm-md-raid1", "md0, an MD RAID of type raid1"},
-    {"qemu-luks1-ext4", "dm-0, a device mapper of type CRYPT"},
-    {"qemu-luks2-ext4", "dm-0, a device mapper of type CRYPT"},
-    {"qemu-lvm-luks", "dm-0, a device mapper of type CRYPT"}};
+    {"qemu-luks1-ext4", "crypt, an encrypted volume whose key"},
+    {"qemu-luks2-ext4", "crypt, an encrypted volume whose key"},
+    {"qemu-lvm-luks", "crypt, an encrypted volume whose key"}};
 
 bool is_refused(std::string_view name) {
   const auto has = [name](const auto& rows) {

@@ -10,7 +10,8 @@ import tree
 MAY_INCLUDE = {
     "builder/base": [],
     "builder/facts": ["builder/base", "builder/init/storage/container.h",
-                      "builder/init/storage/lvm.h", "builder/init/storage/multipath_id.h"],
+                      "builder/init/storage/luks.h", "builder/init/storage/lvm.h",
+                      "builder/init/storage/multipath_id.h"],
     "builder/programs": ["builder/base"],
     "builder/init": ["builder/base/fd.h"],
     # Finds and mounts; knows nothing of the steps of a capture, and tests stand below it.
@@ -33,7 +34,7 @@ MAY_INCLUDE = {
     # savecore saves with the same code as the image.
     "hooks/verify": ["builder/base"],
     "hooks": ["builder/base", "builder/facts", "builder/policy", "builder/init",
-              "builder/fit/kernel_memory.h", "builder/fit/measurement.h"],
+              "builder/fit/kernel_memory.h", "builder/fit/measurement.h", "cpio/archive.h"],
 }
 # No operating system in the pure middle: decisions are values in, values out. Of <sys/stat.h> only
 # the constants of modes are used.

@@ -11,6 +11,7 @@
 #include "builder/init/storage/block_reader.h"
 #include "builder/init/storage/device_mapper.h"
 #include "builder/init/storage/sysfs.h"
+#include "builder/init/storage/volume_key.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
@@ -26,6 +27,7 @@ struct SeenDevice {
 // What makes devices: the kernel's interfaces.
 struct LayerDrivers {
   DeviceMapper& mapper;
+  VolumeKeys& keys;
 };
 
 // For one scan after the other: begin(), add() for each device, then for the layers of this kind

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "builder/init/storage/encrypted_volumes.h"
 #include "builder/init/storage/multipath.h"
 #include "builder/init/storage/volumes.h"
 
@@ -15,6 +16,8 @@ constinit VolumesMemory volumes_memory;
 constinit Volumes volumes(volumes_memory);
 constinit MultipathMemory multipath_memory;
 constinit Multipath multipath_disks(multipath_memory);
+constinit EncryptedVolumesMemory encrypted_volumes_memory;
+constinit EncryptedVolumes encrypted_volumes(encrypted_volumes_memory);
 
 struct Kind {
   LayerKind kind;
@@ -24,6 +27,7 @@ constexpr std::array kKinds = {
     // First, because a path shows whatever is on the disk.
     Kind{LayerKind::kMultipath, multipath_disks},
     Kind{LayerKind::kLvm, volumes},
+    Kind{LayerKind::kLuks, encrypted_volumes},
 };
 
 Assembler& assembler_of(const Layer& layer) {
@@ -67,7 +71,8 @@ unsigned LayerAssembly::make(const DeviceDirectories& directories, bool patient,
 
 Assembly& kernel_assembly() {
   static constinit KernelDeviceMapper mapper;
-  static constinit LayerAssembly assembly({.mapper = mapper});
+  static constinit KernelVolumeKeys keys;
+  static constinit LayerAssembly assembly({.mapper = mapper, .keys = keys});
   return assembly;
 }
 

@@ -49,7 +49,7 @@ std::string_view container_on(BlockReader& device) {
   if (is_md_member(device)) return kMdMember;
   if (is_isw_member(device)) return kIswMember;
   if (is_ddf_member(device)) return kDdfMember;
-  if (is_luks(device)) return kLuks;
+  if (is_luks(device)) return kLuksVolume;
   lvm::Label label;
   return lvm::read_label(device, label) != lvm::LabelState::kNone ? kLvmMember : "";
 }

@@ -13,7 +13,7 @@ namespace kdinit {
 inline constexpr std::string_view kMdMember = "linux_raid_member";
 inline constexpr std::string_view kIswMember = "isw_raid_member";
 inline constexpr std::string_view kDdfMember = "ddf_raid_member";
-inline constexpr std::string_view kLuks = "crypto_LUKS";
+inline constexpr std::string_view kLuksVolume = "crypto_LUKS";
 inline constexpr std::string_view kLvmMember = "LVM2_member";
 
 // Its name as blkid has it, empty without one. Looks in all their places, md first: the physical

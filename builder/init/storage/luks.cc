@@ -37,13 +37,6 @@ bool is_cipher(std::string_view text) {
   });
 }
 
-bool is_uuid(std::string_view text) {
-  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  return std::ranges::equal(text, kForm, [](char c, char form) {
-    return form == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
-}
-
 void skip_blanks(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
@@ -276,13 +269,36 @@ const char* read_header(BlockReader& device, std::span<char> buffer, Header& hea
   return read_second(device, buffer, start, second, header);
 }
 
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return std::ranges::equal(text, kForm, [](char c, char form) {
+    return form == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
+bool parse_opening(std::string_view parameters, Opening& opening) {
+  const auto take_word = [&parameters] {
+    const std::string_view word = parameters.substr(0, parameters.find(' '));
+    parameters.remove_prefix(std::min(word.size() + 1, parameters.size()));
+    return word;
+  };
+  const std::string_view key = take_word();
+  opening.key = key == "kernel" ? KeySource::kKernel : KeySource::kImage;
+  opening.cipher = take_word();
+  opening.name = take_word();
+  return (key == "image" || key == "kernel") && is_cipher(opening.cipher) &&
+         !opening.name.empty() && parameters.empty();
+}
+
+void put_key_path(std::string_view uuid, TextBuffer& out) { out.put("/etc/volume-key-", uuid); }
+
 void put_key_description(std::string_view uuid, TextBuffer& out) {
   out.put("kdump-cryptsetup:vk-", uuid);
 }
 
-void put_dm_uuid(const Header& header, std::string_view name, TextBuffer& out) {
-  out.put("CRYPT-LUKS", header.version, '-');
-  for (const char c : header.uuid.view()) {
+void put_dm_uuid(unsigned version, std::string_view uuid, std::string_view name, TextBuffer& out) {
+  out.put("CRYPT-LUKS", version, '-');
+  for (const char c : uuid) {
     if (c != '-') out.put(c);
   }
   out.put('-', name);

@@ -43,12 +43,29 @@ struct Header {
 // reencryption only, which marks the header first.
 const char* read_header(BlockReader& device, std::span<char> buffer, Header& header);
 
+// Who gives init the key of a volume: a file of the image that kdump-config puts into the memory of
+// the capture kernel only, or the kernel that crashed (CONFIG_CRASH_DM_CRYPT).
+enum class KeySource { kImage, kKernel };
+
+// The parameters of a layer of the configuration: KEY CIPHER NAME.
+struct Opening {
+  KeySource key = KeySource::kImage;  // "image" or "kernel"
+  std::string_view cipher;            // that modules were chosen by
+  std::string_view name;              // of the device; no blank in it
+};
+bool parse_opening(std::string_view parameters, Opening& opening);
+
+bool is_uuid(std::string_view text);  // in lower case, as headers have it
+
+// The file of KeySource::kImage, "/etc/volume-key-UUID": the key and nothing else.
+void put_key_path(std::string_view uuid, TextBuffer& out);
+
 // Of the key in a keyring of the kernel, as Red Hat's kdump-utils have it.
 void put_key_description(std::string_view uuid, TextBuffer& out);
 
 // As cryptsetup names the device in the device mapper, "CRYPT-LUKS2-" with the UUID without its
 // dashes and the name, so that it finds the volume open later (dm_prepare_uuid() in
 // lib/libdevmapper.c).
-void put_dm_uuid(const Header& header, std::string_view name, TextBuffer& out);
+void put_dm_uuid(unsigned version, std::string_view uuid, std::string_view name, TextBuffer& out);
 
 }  // namespace kdinit::luks

@@ -87,7 +87,7 @@ TEST(Container, EncryptedDiskOfCryptsetupIsOne) {
     if (std::system(command.c_str()) != 0) GTEST_SKIP() << "cryptsetup is not installed";
     const kd::Fd fd(::open(directory.path("image").c_str(), O_RDONLY));
     FileReader reader(fd.get());
-    EXPECT_EQ(container_on(reader), kLuks) << version;
+    EXPECT_EQ(container_on(reader), kLuksVolume) << version;
   }
 }
 

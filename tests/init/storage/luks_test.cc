@@ -194,13 +194,11 @@ TEST(LuksHeader, IsNotThereOnOtherDevices) {
 }
 
 TEST(LuksHeader, NamesAreThoseOfCryptsetup) {
-  Header header;
-  header.version = 2;
-  header.uuid.put("01234567-89ab-cdef-0123-456789abcdef");
+  const std::string_view id = "01234567-89ab-cdef-0123-456789abcdef";
   Text<200> uuid, description;
-  put_dm_uuid(header, "vda3_crypt", uuid);
+  put_dm_uuid(2, id, "vda3_crypt", uuid);
   EXPECT_EQ(uuid.view(), "CRYPT-LUKS2-0123456789abcdef0123456789abcdef-vda3_crypt");
-  put_key_description(header.uuid.view(), description);
+  put_key_description(id, description);
   EXPECT_EQ(description.view(), "kdump-cryptsetup:vk-01234567-89ab-cdef-0123-456789abcdef");
 }
 

@@ -12,6 +12,7 @@
 
 #include "builder/init/storage/target.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/init/storage/fake_keys.h"
 
 namespace kdinit {
 
@@ -78,7 +79,8 @@ class ScanDevices : public ::testing::Test {
   };
   TemporaryDirectory root;
   FakeMapper mapper;
-  LayerAssembly assembly{{.mapper = mapper}};
+  FakeKeys keys;
+  LayerAssembly assembly{{.mapper = mapper, .keys = keys}};
   std::vector<Layer> layers;
   bool patient = true;
   Candidates found;
