@@ -98,6 +98,7 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
                      .chain = {},
                      .volume = {},
                      .multipath = {},
+                     .array = {},
                      .encrypted = {}};
   if (reader.exists(path + "/partition")) {
     device.kind = BlockKind::kPartition;
@@ -112,6 +113,11 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
   } else if (reader.exists(path + "/md")) {
     device.kind = BlockKind::kMd;
     device.layer = attribute(reader, path + "/md/level");
+    device.array = Array{.metadata = attribute(reader, path + "/md/metadata_version"),
+                         .uuid = {},
+                         .disks = 0,
+                         .members = {},
+                         .problem = {}};
   } else if (name.starts_with("loop")) {
     device.kind = BlockKind::kLoop;
   } else if (path.starts_with("/sys/devices/virtual/block/")) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "builder/facts/array.h"
 #include "builder/facts/block_devices.h"
 #include "builder/facts/dma_limits.h"
 #include "builder/facts/encrypted_volume.h"
@@ -182,6 +183,7 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
     facts.root_mount = describe_mount(reader, mounts, *root, devices);
   }
   facts.usr_source = usr_source(mounts);
+  read_arrays(reader, devices);
   read_volumes(reader, devices);
   read_encrypted_volumes(reader, devices);
   for (auto& [name, device] : devices) facts.devices.push_back(std::move(device));

@@ -50,6 +50,24 @@ struct MultipathDisk {
   bool operator==(const MultipathDisk&) const = default;
 };
 
+// A disk of an array that init is to start it with.
+struct ArrayMember {
+  std::string device;  // name in /sys
+  std::string id;      // see kdinit::md::MemberId
+  bool operator==(const ArrayMember&) const = default;
+};
+
+// An array of md, as the superblocks of its members describe it.
+struct Array {
+  std::string metadata;     // "1.2", "0.90"; "external:..." of a firmware RAID
+  std::string uuid;         // as mdadm prints it; empty when nobody could read the members
+  std::uint64_t disks = 0;  // that it has when it is whole
+  // Those in use, by their names. Spares and failed ones are below the device, but not here.
+  std::vector<ArrayMember> members;
+  std::string problem;  // what init does not understand of it, or will not start
+  bool operator==(const Array&) const = default;
+};
+
 // A volume of LUKS, as its header describes it.
 struct EncryptedVolume {
   std::string uuid;            // of the header
@@ -75,6 +93,7 @@ struct BlockDevice {
   std::optional<LogicalVolume> volume;
   // Device mapper of type mpath, or of a partition on one.
   std::optional<MultipathDisk> multipath;
+  std::optional<Array> array;  // MD
   // Device mapper of type CRYPT, when it is LUKS.
   std::optional<EncryptedVolume> encrypted;
   bool operator==(const BlockDevice&) const = default;

@@ -51,6 +51,21 @@ void visit(Visitor& v, Of<MultipathDisk> auto& disk) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Of<ArrayMember> auto& member) {
+  v("device", member.device, Check::kName);
+  v("id", member.id, Check::kName);
+}
+
+template <typename Visitor>
+void visit(Visitor& v, Of<Array> auto& array) {
+  v("metadata", array.metadata, Check::kText);
+  v("uuid", array.uuid, Check::kUuid);
+  v("disks", array.disks, Check::kText);
+  v("members", array.members, Check::kText);
+  v("problem", array.problem, Check::kText);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, Of<EncryptedVolume> auto& volume) {
   v("uuid", volume.uuid, Check::kUuid);
   v("name", volume.name, Check::kName);
@@ -68,6 +83,7 @@ void visit(Visitor& v, Of<BlockDevice> auto& device) {
   v("chain", device.chain, Check::kText);
   v.unless_empty("volume", device.volume, Check::kText);
   v.unless_empty("multipath", device.multipath, Check::kText);
+  v.unless_empty("array", device.array, Check::kText);
   v.unless_empty("encrypted", device.encrypted, Check::kText);
 }
 

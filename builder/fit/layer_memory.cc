@@ -16,6 +16,12 @@ namespace {
 // what init reads them from. What the module takes is counted with the modules.
 constexpr std::uint64_t kMappedDevice = 256 << 10;
 
+// Of an array: a pool of 256 requests, barriers, a thread, three pages for each member, and what
+// init reads of superblocks.
+constexpr std::uint64_t kArray = 256 << 10;
+// An array with parity starts with 256 stripes, of which each disk has a page, two bios and their
+// vectors (setup_conf() in drivers/md/raid5.c).
+constexpr std::uint64_t kStripeDisk = 1152 << 10;
 // Of dm-crypt: 256 pages that it keeps for itself (crypt_ctr() in drivers/md/dm-crypt.c), and those
 // that hold what is being written, which vm.dirty_bytes bounds.
 constexpr std::uint64_t kCryptPages = (std::uint64_t{1} << 20) + kMaxEncryptedBytes;
@@ -29,6 +35,7 @@ constexpr std::array kCosts = {
     Cost{kdinit::LayerKind::kLvm, "logical volumes", kMappedDevice},
     // Of bios, so there is no queue of requests.
     Cost{kdinit::LayerKind::kMultipath, "multipath disks", kMappedDevice},
+    Cost{kdinit::LayerKind::kMd, "arrays of md", kArray},
     Cost{kdinit::LayerKind::kLuks, "encrypted volumes", kMappedDevice + kCryptPages},
 };
 
@@ -42,6 +49,12 @@ std::vector<Term> layer_terms(const std::vector<RequiredLayer>& layers) {
     if (count == 0) continue;
     terms.push_back(
         {std::string(name), count * bytes, fmt::format("{} KiB for each", bytes >> 10)});
+  }
+  std::uint64_t disks = 0;
+  for (const RequiredLayer& layer : layers) disks += layer.stripe_disks;
+  if (disks > 0) {
+    terms.push_back({"stripes of md", disks * kStripeDisk,
+                     fmt::format("{} disks with parity, {} KiB each", disks, kStripeDisk >> 10)});
   }
   return terms;
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "builder/init/storage/luks.h"
+#include "builder/init/storage/md.h"
 #include "builder/init/storage/multipath_id.h"
 
 namespace kdinit {
@@ -119,6 +120,12 @@ constexpr std::array kKindsOfLayer = {
                 "must be lvm LVID VGID"},
     KindOfLayer{LayerKind::kMultipath, "multipath", is_multipath,
                 "must be multipath DIGEST PATHS failover|single or DIGEST/PARTITION"},
+    KindOfLayer{LayerKind::kMd, "md",
+                [](const Layer& l) {
+                  md::Wanted wanted;
+                  return md::parse_wanted(l.id, l.parameters, wanted);
+                },
+                "must be md UUID MEMBER..."},
     KindOfLayer{LayerKind::kLuks, "luks",
                 [](const Layer& l) {
                   luks::Opening opening;

@@ -57,7 +57,7 @@ struct FileSystem {
                              // (subvol=...), never noatime, nosuid ...
 };
 
-enum class LayerKind { kLvm, kMultipath, kLuks };
+enum class LayerKind { kLvm, kMultipath, kMd, kLuks };
 
 // A device that init makes of others before the file system on it can be seen. Told by identity
 // alone: what it consists of is read from the disks themselves, because a table of blocks would be
@@ -93,6 +93,9 @@ struct InitConfig {
   //   lvm LVID VGID      a logical volume and its group, each id 6-4-4-4-4-4-6 letters and digits
   //   multipath DIGEST PATHS failover|single, multipath DIGEST/PARTITION: see
   //   storage/multipath_id.h
+  //   md UUID MEMBER...  an array of md as mdadm prints its UUID, and its members that were active
+  //                      when the image was built, see md::MemberId. Not how often it was changed:
+  //                      that grows all the time, and no image would be fresh.
   //   luks UUID KEY CIPHER NAME
   //                      an encrypted volume by its header: where its key comes from, "image" or
   //                      "kernel", the cipher that modules are there for, the name it gets

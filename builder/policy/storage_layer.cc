@@ -105,6 +105,12 @@ std::string layer_of_mapped(const BlockDevice& device) {
   return problem.empty() ? "" : fmt::format("a multipath disk ({})", problem);
 }
 
+std::string layer_of_array(const BlockDevice& device) {
+  if (device.array && device.array->problem.empty()) return "";
+  const std::string raid = with_type("an MD RAID", device);
+  return device.array ? fmt::format("{} ({})", raid, device.array->problem) : raid;
+}
+
 std::string layer_of_virtual(const BlockDevice& device) {
   const auto found = std::ranges::find_if(
       kVirtualDisks, [&](const Named& row) { return device.name.starts_with(row.first); });
@@ -126,7 +132,7 @@ std::string foreign_layer(const BlockDevice& device) {
     case BlockKind::kDeviceMapper:
       return layer_of_mapped(device);
     case BlockKind::kMd:
-      return with_type("an MD RAID", device);
+      return layer_of_array(device);
     case BlockKind::kLoop:
       return "a loop device";
     case BlockKind::kOther:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "builder/base/path.h"
 #include "builder/policy/mounted_part.h"
@@ -76,9 +77,25 @@ Result<void> check_volume(const BlockDevice& device, const Place& place) {
       place.path, device.name, fmt::join(device.below, ", "));
 }
 
+Result<void> check_array(const BlockDevice& device, const Place& place) {
+  if (!device.array || !device.array->uuid.empty() || !device.array->problem.empty()) return {};
+  return fail(
+      ErrorKind::kFailed,
+      "{} is on {}, an array of md whose superblocks could not be read from {}; run as root",
+      place.path, device.name, fmt::join(device.below, ", "));
+}
+
 // What helps where a storage layer does not.
 std::string_view advice_for(const BlockDevice& device) {
   return device.volume ? "; linear and striped volumes are, and partitions" : "";
+}
+
+// What has to be there for a device: of an array no spares, and no disks that have failed.
+std::vector<std::string> needed_below(const BlockDevice& device) {
+  if (!device.array) return device.below;
+  std::vector<std::string> names;
+  for (const ArrayMember& member : device.array->members) names.push_back(member.device);
+  return names;
 }
 
 std::vector<std::string> devices_of(const DumpMount& mount) {
@@ -89,7 +106,7 @@ std::vector<std::string> devices_of(const DumpMount& mount) {
 using Stack = std::vector<const BlockDevice*>;
 
 // Adds the device and everything below it; `above` is the way to it. Refuses every layer but
-// partitions and logical volumes that init assembles.
+// partitions and those that init assembles.
 Result<void> add_known(const MachineFacts& machine, const Place& place, std::string_view name,
                        Stack& above, Stack& stack) {
   const BlockDevice* device = find_device(machine, name);
@@ -110,10 +127,11 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
                 device->name, layer, place.role, advice_for(*device));
   }
   KD_CHECK(check_volume(*device, place));
+  KD_CHECK(check_array(*device, place));
   if (device->encrypted) KD_CHECK(check_encrypted(*device, place.path, place.key));
   stack.push_back(device);
   above.push_back(device);
-  for (const std::string& below : device->below) {
+  for (const std::string& below : needed_below(*device)) {
     KD_CHECK(add_known(machine, place, below, above, stack));
   }
   above.pop_back();
@@ -168,6 +186,26 @@ void add_multipath(const MultipathDisk& disk, const std::string& reason, Way& wa
   }
 }
 
+// "raid5" is one of three levels of raid456. Nothing asks for it: the kernel's request_module() has
+// no modprobe in the capture.
+std::string_view personality_of(std::string_view level) {
+  constexpr std::array<std::string_view, 3> kParity = {"raid4", "raid5", "raid6"};
+  return std::ranges::find(kParity, level) == kParity.end() ? level : "raid456";
+}
+
+void add_array(const BlockDevice& device, const std::string& reason, Way& way) {
+  const Array& array = *device.array;
+  std::vector<std::string> ids;
+  for (const ArrayMember& member : array.members) ids.push_back(member.id);
+  const std::string_view personality = personality_of(device.layer);
+  way.layers.push_back({.kind = kdinit::LayerKind::kMd,
+                        .id = array.uuid,
+                        .parameters = fmt::format("{}", fmt::join(ids, " ")),
+                        .stripe_disks = personality == "raid456" ? array.disks : 0});
+  want("md_mod", reason, way);
+  want(personality, reason, way);
+}
+
 // What init needs to make the device, when it is one that it makes. `top` names what lies above.
 void add_layer(const BlockDevice& device, std::string_view top, const MachineFacts& machine,
                VolumeKey key, Way& way) {
@@ -178,6 +216,7 @@ void add_layer(const BlockDevice& device, std::string_view top, const MachineFac
     want("dm_mod", reason, way);
   }
   if (device.multipath) add_multipath(*device.multipath, reason, way);
+  if (device.array) add_array(device, reason, way);
   if (device.encrypted) {
     way.layers.push_back(
         {kdinit::LayerKind::kLuks, device.encrypted->uuid, opening_of(*device.encrypted, key)});

@@ -22,6 +22,7 @@ struct RequiredLayer {
   kdinit::LayerKind kind = kdinit::LayerKind::kLvm;
   std::string id;
   std::string parameters;
+  std::uint64_t stripe_disks = 0;  // of an array with parity, for which it has a cache of stripes
   bool operator==(const RequiredLayer&) const = default;
 };
 

@@ -56,6 +56,10 @@ SPREAD = """
 dd if=/dev/zero of=$target/kept-data bs=1M count=400 || fail spread
 sync
 """
+# The disk that a scan sees first, of which the image does not know that it has failed.
+FAIL = """
+mdadm --quiet /dev/md0 --fail /dev/sda1 || fail mdadm --fail
+"""
 PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 HURRIED = "KDUMP_TARGET_TIMEOUT=10\n"
@@ -140,6 +144,11 @@ def not_touched(because):
                           + [f"there is {path.name}" for path in judge.run_directories(crash)])
 
 
+def saved_on_array(said):
+    """And no member was left behind."""
+    return lambda crash: (saved_and_says(said)(crash) + judge.members_alike(crash.afterwards))
+
+
 def saved_with_retry(because):
     return lambda crash: (judge.saved(crash, "saved-with-retry")
                           + judge.console(crash, because))
@@ -213,6 +222,17 @@ CASES = {case.name: case for case in (
     Case("btrfs-single-disk-missing", "qemu-btrfs-single", no_target(
         "cannot be mounted without 1 of its 2 devices"), part="full", prepare=SPREAD, changes=gone("disk1"),
          config=HURRIED),
+    Case("md-raid1", "qemu-md-raid1", saved_on_array("raid1 with 2 of 2")),
+    Case("md-raid1-1.0", "qemu-md-raid1-1.0", saved_on_array("raid1 with 2 of 2"), part="full"),
+    Case("md-raid1-0.90", "qemu-md-raid1-0.90", saved_on_array("raid1 with 2 of 2"), part="full"),
+    Case("md-raid10-xfs", "qemu-md-raid10", saved_on_array("raid10 with 4 of 4"), part="full"),
+    Case("md-raid5", "qemu-md-raid5", saved_on_array("raid5 with 3 of 3")),
+    Case("md-raid5-predicted-minimum", "qemu-md-raid5", judge.saved, crashkernel=PREDICTED,
+         part="full"),
+    Case("lvm-md-raid1", "qemu-lvm-md-raid1", saved_on_array("raid1 with 2 of 2")),
+    Case("md-raid1-disk-gone", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), config=HURRIED,
+         changes=gone("disk2")),
+    Case("md-raid1-stale-first", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), prepare=FAIL),
     Case("luks2-ext4", "qemu-luks2-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True),
     Case("luks1-ext4", "qemu-luks1-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True,
          part="full"),

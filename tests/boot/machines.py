@@ -118,17 +118,16 @@ lvextend -qq -L +100m deb-vg/root /dev/nvme1n1"""), "ext4", uuid(23)),)),
 )
 # Disks on virtio-scsi can be taken away, but which one is /dev/sda is left to chance.
 STACKS = (
-    beside_root("qemu-md-raid1", Array(scsi(2, partition=True), "1", uuid(130)), 30, refused=True),
+    beside_root("qemu-md-raid1", Array(scsi(2, partition=True), "1", uuid(130)), 30),
     # As /boot of an installation: the file system starts where the disk does.
-    beside_root("qemu-md-raid1-1.0", Array(virtio(1, 2), "1", uuid(131), "1.0"), 31, refused=True),
-    beside_root("qemu-md-raid1-0.90", Array(virtio(1, 2), "1", uuid(132), "0.90"), 32, refused=True),
-    beside_root("qemu-md-raid10", Array(scsi(4, megabytes=256), "10", uuid(133)), 33, "xfs",
-                refused=True),
-    beside_root("qemu-md-raid5", Array(scsi(3, megabytes=256), "5", uuid(134)), 34, refused=True),
+    beside_root("qemu-md-raid1-1.0", Array(virtio(1, 2), "1", uuid(131), "1.0"), 31),
+    beside_root("qemu-md-raid1-0.90", Array(virtio(1, 2), "1", uuid(132), "0.90"), 32),
+    beside_root("qemu-md-raid10", Array(scsi(4, megabytes=256), "10", uuid(133)), 33, "xfs"),
+    beside_root("qemu-md-raid5", Array(scsi(3, megabytes=256), "5", uuid(134)), 34),
     # No root beside it: what Debian's installer makes of two disks.
     Machine("qemu-lvm-md-raid1", (FileSystem(Volume(
         Group("deb-vg", (Array(scsi(2, partition=True), "1", uuid(135)),)), "root"), "ext4",
-        uuid(35)),), refused=True),
+        uuid(35)),)),
     beside_root("qemu-luks2-ext4", Luks(Disk("virtio-scsi", partition=True), uuid(136)), 36,
                 refused=True),
     beside_root("qemu-luks1-ext4", Luks(Disk("virtio-scsi"), uuid(137), "luks1"), 37, refused=True),

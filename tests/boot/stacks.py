@@ -6,6 +6,26 @@ from dataclasses import dataclass
 from layers import ATTACH_MODULES, Layer, nodes
 
 
+# Every member of an array gets a fixed id where mdadm draws one, so that a record fits an array that is
+# made later: the first four bytes of its own UUID, and the checksum of the superblock with them.
+FIXED_MEMBER = """
+put_word() {  # DEVICE PLACE NUMBER
+  bytes=
+  for shift in 0 8 16 24; do bytes="$bytes$(printf '\\\\x%02x' $(($3 >> shift & 255)))"; done
+  printf "$bytes" | dd of=$1 bs=1 seek=$2 conv=notrunc 2>/dev/null || fail put_word
+}
+word() { od -An -tu4 -j $2 -N 4 $1; }
+fix_member() {  # DEVICE PLACE-OF-SUPERBLOCK INDEX
+  id=$((0x6b + ($3 << 24)))
+  sum=$(($(word $1 $(($2 + 216))) + id + 0xffffffff - $(word $1 $(($2 + 168)))))
+  while [ $sum -gt $((0xffffffff)) ]; do sum=$(((sum & 0xffffffff) + (sum >> 32))); done
+  put_word $1 $(($2 + 168)) $id
+  put_word $1 $(($2 + 216)) $sum
+  mdadm --examine $1 | grep -q 'Checksum.*correct' || fail "checksum of $1"
+}
+"""
+
+
 @dataclass(frozen=True)
 class Array(Layer):
     """An MD array, made as Debian's installer makes it."""
@@ -48,7 +68,15 @@ class Array(Layer):
 
     @property
     def stop(self):
-        return f"mdadm --stop --quiet {self.node} || fail mdadm --stop"
+        """And gives the members their ids, which is done once it is made."""
+        places = {"1.1": "0", "1.2": "4096",
+                  "1.0": "$((($(cat /sys/class/block/{name}/size) - 16) / 8 * 8 * 512))"}
+        lines = [f"mdadm --stop --quiet {self.node} || fail mdadm --stop"]
+        if self.metadata in places:
+            lines.append(FIXED_MEMBER)
+            lines += [f"fix_member {member.node} {places[self.metadata]} {index}".format(
+                name=member.node.rpartition("/")[2]) for index, member in enumerate(self.members)]
+        return "\n".join(lines)
 
     @property
     def examine(self):

@@ -97,12 +97,8 @@ constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] =
 
 // Recorded with mdadm, cryptsetup and multipath-tools of Debian 12.
 constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = {
-    {"qemu-md-raid1", "md0, an MD RAID of type raid1"},
-    {"qemu-md-raid1-1.0", "md0, an MD RAID of type raid1"},
-    {"qemu-md-raid1-0.90", "md0, an MD RAID of type raid1"},
-    {"qemu-md-raid10", "md0, an MD RAID of type raid10"},
-    {"qemu-md-raid5", "md0, an MD RAID of type raid5"},
-    {"qemu-lvm-md-raid1", "md0, an MD RAID of type raid1"},
+    {"md-raid1-ext4",
+     "md0, an MD RAID of type raid1 (metadata of a firmware RAID, external:/md127/0)"},
     {"qemu-luks1-ext4", "crypt, an encrypted volume whose key"},
     {"qemu-luks2-ext4", "crypt, an encrypted volume whose key"},
     {"qemu-lvm-luks", "crypt, an encrypted volume whose key"}};
@@ -160,6 +156,21 @@ TEST_F(RecordedMachine, OnAVolumeGetsTheDeviceMapperAndTheDriversOfAllItsDisks) 
   const RunResult plain = plan("qemu-virtio-ext4");
   ASSERT_EQ(plain.exit_code, 0) << plain.err;
   EXPECT_FALSE(modules_in(plain.out).contains("dm_mod.ko"));
+}
+
+TEST_F(RecordedMachine, OnAnArrayGetsMdAndThePersonalityOfItsLevel) {
+  struct Row {
+    const char* name;
+    const char* personality;
+  };
+  for (const auto& [name, personality] :
+       {Row{"qemu-md-raid1", "raid1.ko"}, Row{"qemu-md-raid10", "raid10.ko"},
+        Row{"qemu-md-raid5", "raid456.ko"}, Row{"qemu-lvm-md-raid1", "raid1.ko"}}) {
+    const RunResult array = plan(name);
+    ASSERT_EQ(array.exit_code, 0) << array.err;
+    EXPECT_THAT(modules_in(array.out), testing::IsSupersetOf({"md_mod.ko", personality})) << name;
+  }
+  EXPECT_TRUE(modules_in(plan("qemu-lvm-md-raid1").out).contains("dm_mod.ko"));
 }
 
 TEST_F(RecordedMachine, OnAVolumeThatInitDoesNotAssembleIsRefusedByItsType) {

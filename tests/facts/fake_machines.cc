@@ -143,6 +143,7 @@ void md_raid1(FakeRoot& root) {
   add_partition(root, add_ahci_disk(root, "sdb", "8:16", 1), "sdb1", "8:17");
   const string md = "/sys/" + add_virtual(root, "md0", "9:0", {"sda1", "sdb1"});
   root.file(md + "/md/level", "raid1\n");
+  root.file(md + "/md/metadata_version", "external:/md127/0\n");
   root.uuid("eeeeeeee-0000-4000-8000-000000000001", "md0");
   mounts(root, "26 1 9:0 / / rw - ext4 /dev/md0 rw\n");
 }

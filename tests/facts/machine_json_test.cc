@@ -66,6 +66,18 @@ TEST(MachineJson, KeepsTheIdsOfAVolumeAndRefusesOthers) {
   }
 }
 
+TEST(MachineJson, KeepsTheMembersOfAnArray) {
+  MachineFacts machine = *machine_from_json(record_text());
+  machine.devices[0].array = Array{.metadata = "1.2",
+                                   .uuid = "6b64756d:70004000:80000000:00000082",
+                                   .disks = 2,
+                                   .members = {{.device = "sda1", .id = "0123abcd"}},
+                                   .problem = "it is being reshaped"};
+  const std::string text = machine_to_json(machine);
+  ASSERT_TRUE(machine_from_json(text).has_value());
+  EXPECT_EQ(*machine_from_json(text), machine);
+}
+
 TEST(MachineJson, WatchdogsAreAMemberThatOlderRecordsHaveNot) {
   MachineFacts machine = *machine_from_json(record_text());
   EXPECT_TRUE(machine.watchdogs.empty());

@@ -110,6 +110,15 @@ TEST(MemoryModel, EveryVolumeCountsInACaptureAndAMachineWithoutPaysNothing) {
   EXPECT_GE(term(predict(input).capture, "logical volumes"), 2 * (100U << 10));
 }
 
+TEST(MemoryModel, StripesOfAnArrayWithParityCount) {
+  ModelInput input = model(kMiB, {}, kVariants[0]);
+  input.layers = {{.kind = kdinit::LayerKind::kMd}};
+  EXPECT_GT(term(predict(input).capture, "arrays of md"), 0u);
+  input.layers[0].stripe_disks = 3;
+  // 256 stripes, and of each disk a page and its bios in them.
+  EXPECT_GT(term(predict(input).capture, "stripes of md"), 3 * 256 * 4096u);
+}
+
 TEST(MemoryModel, TheLargerPeakDecidesRoundedUpToWholeMiB) {
   const Fit unpacking = predict(model(10 * kMiB, {}, kVariants[0]));
   EXPECT_GT(unpacking.unpack.total(), unpacking.capture.total());

@@ -158,7 +158,11 @@ TEST(InitConfig, LayersAreKnownByIdentity) {
 TEST(InitConfig, RefusesLayersItCannotAssemble) {
   const std::string good = "layer lvm " + kVolume + " " + kGroup;
   for (const auto& [line, message] :
-       {std::pair{std::string("layer md 1:2:3:4"), "not known"},
+       {std::pair{std::string("layer raid 1:2:3:4"), "not known"},
+        std::pair{std::string("layer md 6b64756d:70004000:80000000:00000082"), "md UUID MEMBER"},
+        std::pair{std::string("layer md 6b64756d:70004000:80000000:00000082 123"),
+                  "md UUID MEMBER"},
+        std::pair{std::string("layer md 6b64756d:70004000 0123abcd"), "md UUID MEMBER"},
         std::pair{"layer lvm " + kGroup, "lvm LVID VGID"},
         std::pair{"layer lvm " + kVolume.substr(1) + " " + kGroup, "lvm LVID VGID"},
         std::pair{"layer lvm vg0-root-0000-0000-0000-0000-000000 " + kVolume, "lvm LVID VGID"},

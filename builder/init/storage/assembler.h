@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "builder/init/init_config.h"
+#include "builder/init/storage/array_driver.h"
 #include "builder/init/storage/block_reader.h"
 #include "builder/init/storage/device_mapper.h"
 #include "builder/init/storage/sysfs.h"
@@ -27,6 +28,7 @@ struct SeenDevice {
 // What makes devices: the kernel's interfaces.
 struct LayerDrivers {
   DeviceMapper& mapper;
+  ArrayDriver& arrays;
   VolumeKeys& keys;
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "builder/init/storage/arrays.h"
 #include "builder/init/storage/encrypted_volumes.h"
 #include "builder/init/storage/multipath.h"
 #include "builder/init/storage/volumes.h"
@@ -12,6 +13,8 @@ namespace {
 
 // Apart from the object, whose address of its functions would put all of it into the program's
 // file.
+constinit ArraysMemory arrays_memory;
+constinit Arrays arrays(arrays_memory);
 constinit VolumesMemory volumes_memory;
 constinit Volumes volumes(volumes_memory);
 constinit MultipathMemory multipath_memory;
@@ -26,6 +29,8 @@ struct Kind {
 constexpr std::array kKinds = {
     // First, because a path shows whatever is on the disk.
     Kind{LayerKind::kMultipath, multipath_disks},
+    // Then, because what lies in an array seems to lie on its members.
+    Kind{LayerKind::kMd, arrays},
     Kind{LayerKind::kLvm, volumes},
     Kind{LayerKind::kLuks, encrypted_volumes},
 };
@@ -71,8 +76,9 @@ unsigned LayerAssembly::make(const DeviceDirectories& directories, bool patient,
 
 Assembly& kernel_assembly() {
   static constinit KernelDeviceMapper mapper;
+  static constinit KernelArrayDriver driver;
   static constinit KernelVolumeKeys keys;
-  static constinit LayerAssembly assembly({.mapper = mapper, .keys = keys});
+  static constinit LayerAssembly assembly({.mapper = mapper, .arrays = driver, .keys = keys});
   return assembly;
 }
 

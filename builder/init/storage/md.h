@@ -66,6 +66,10 @@ struct Superblock {
   }
 };
 
+// Where the superblock is on a device of `size` bytes; none when there is no place for it.
+inline constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+std::uint64_t place_of(Version version, std::uint64_t size);
+
 // Magic number and version in the place for them, which is enough to leave the device alone.
 // Version 1 says where it is, so that what was copied elsewhere is no superblock; of 0.90 the whole
 // disk has the one of its last partition as well.
@@ -86,6 +90,9 @@ struct Wanted {
   Uuid array;
   List<MemberId, kMaxMembers> members;
 };
+// From words as put_uuid() and put_member() write them, members with blanks between them; false for
+// anything else, and without a member.
+bool parse_wanted(std::string_view uuid, std::string_view members, Wanted& wanted);
 
 struct Choice {
   // Indexes into what was seen, the freshest first.

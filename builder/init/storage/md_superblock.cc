@@ -15,7 +15,6 @@ namespace {
 constexpr std::uint64_t kSector = 512, kKiB = 1024;
 constexpr std::uint32_t kMagic = 0xa92b4efc;
 constexpr std::size_t kSize = 4 * kKiB;  // of both, roles included
-constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
 
 using Bytes = std::array<unsigned char, kSize>;
 
@@ -25,21 +24,6 @@ struct Level {
 };
 constexpr Level kLevels[] = {{-1, "linear"}, {0, "raid0"}, {1, "raid1"},  {4, "raid4"},
                              {5, "raid5"},   {6, "raid6"}, {10, "raid10"}};
-
-std::uint64_t place_of(Version version, std::uint64_t size) {
-  constexpr std::uint64_t kReserved = 64 * kKiB;  // MD_RESERVED_BYTES of 0.90
-  switch (version) {
-    case Version::k0_90:
-      return size < 2 * kReserved ? kNowhere : size / kReserved * kReserved - kReserved;
-    case Version::k1_0:
-      return size < 16 * kKiB ? kNowhere : (size / kSector - 16) / 8 * 8 * kSector;
-    case Version::k1_1:
-      return 0;
-    case Version::k1_2:
-      break;
-  }
-  return 4 * kKiB;
-}
 
 bool is_one(std::span<const unsigned char> bytes, Version version, std::uint64_t place) {
   if (little_endian(bytes, 0, 4) != kMagic) return false;
@@ -183,6 +167,21 @@ bool parse_hex(std::string_view text, std::uint32_t& number) {
 
 }  // namespace
 
+std::uint64_t place_of(Version version, std::uint64_t size) {
+  constexpr std::uint64_t kReserved = 64 * kKiB;  // MD_RESERVED_BYTES of 0.90
+  switch (version) {
+    case Version::k0_90:
+      return size < 2 * kReserved ? kNowhere : size / kReserved * kReserved - kReserved;
+    case Version::k1_0:
+      return size < 16 * kKiB ? kNowhere : (size / kSector - 16) / 8 * 8 * kSector;
+    case Version::k1_1:
+      return 0;
+    case Version::k1_2:
+      break;
+  }
+  return 4 * kKiB;
+}
+
 bool has_superblock(BlockReader& device, Version version) {
   std::array<unsigned char, 152> bytes;  // up to super_offset
   const std::uint64_t place = place_of(version, device.size());
@@ -233,6 +232,17 @@ void put_uuid(const Uuid& uuid, TextBuffer& out) {
 }
 
 bool parse_member(std::string_view text, MemberId& member) { return parse_hex(text, member); }
+
+bool parse_wanted(std::string_view uuid, std::string_view members, Wanted& wanted) {
+  if (!parse_uuid(uuid, wanted.array)) return false;
+  while (!members.empty()) {
+    MemberId member = 0;
+    const std::string_view word = members.substr(0, members.find(' '));
+    if (!parse_member(word, member) || !wanted.members.push(member)) return false;
+    members.remove_prefix(std::min(word.size() + 1, members.size()));
+  }
+  return !wanted.members.empty();
+}
 
 void put_member(MemberId member, TextBuffer& out) {
   for (int shift = 24; shift >= 0; shift -= 8) out.put_hex(member >> shift & 0xff);

@@ -5,6 +5,9 @@
 #include <linux/dm-ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "builder/base/fd.h"
 #include "builder/init/directory.h"
 
@@ -33,6 +36,33 @@ bool has_partitions(std::string_view directory) {
   bool any = false;
   for_each_entry(Path(directory).c_str(), [&](const char* name) {
     if (::access(Path(directory, "/", name, "/partition").c_str(), F_OK) == 0) any = true;
+  });
+  return any;
+}
+
+// /sys/class/block/sda1 is a link to ".../block/sda/sda1".
+void put_disk_of(std::string_view directory, TextBuffer& name) {
+  if (::access(Path(directory, "/partition").c_str(), F_OK) != 0) return;
+  char target[1024];
+  const auto size = ::readlink(Path(directory).c_str(), target, sizeof target);
+  std::string_view path(target, size > 0 ? static_cast<std::size_t>(size) : 0);
+  path = path.substr(0, std::min(path.rfind('/'), path.size()));
+  if (!path.empty()) name.put(path.substr(path.rfind('/') + 1));
+}
+
+bool is_in_partition(std::string_view directory, std::uint64_t sector) {
+  bool any = false;
+  const auto number_of = [directory](std::string_view name, const char* file) {
+    Text<32> line;
+    read_line(Path(directory, "/", name, file), line);
+    std::uint64_t number = 0;
+    std::from_chars(line.view().data(), line.view().data() + line.view().size(), number);
+    return number;
+  };
+  for_each_entry(Path(directory).c_str(), [&](const char* name) {
+    if (::access(Path(directory, "/", name, "/partition").c_str(), F_OK) != 0) return;
+    const std::uint64_t start = number_of(name, "/start");
+    any = any || (sector >= start && sector - start < number_of(name, "/size"));
   });
   return any;
 }

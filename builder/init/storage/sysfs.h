@@ -3,6 +3,7 @@
 // What /sys/class/block tells of devices. A directory is that of one device in it.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "builder/init/text.h"
@@ -23,6 +24,11 @@ void put_device_path(std::string_view dev, std::string_view name, TextBuffer& ou
 
 bool is_zero_sized(std::string_view directory);
 bool has_partitions(std::string_view directory);
+
+// The name of the disk that a partition is on; nothing for other devices.
+void put_disk_of(std::string_view directory, TextBuffer& name);
+// Whether a sector of a disk is one of a partition of it.
+bool is_in_partition(std::string_view directory, std::uint64_t sector);
 
 // Who has a device for himself: a disk that a logical volume lies on may be a part of another one.
 enum class Holders { kNone, kVolumes, kOthers };

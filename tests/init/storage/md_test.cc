@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/init/storage/memory_device.h"
+#include "tests/init/storage/recorded_members.h"
 
 namespace kdinit::md {
 namespace {
@@ -24,40 +24,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
-
-// A device that is empty but for its superblock.
-class Member final : public BlockReader {
- public:
-  int read(std::uint64_t offset, void* buffer, std::size_t length) override {
-    if (length > size_ || offset > size_ - length) return ENXIO;
-    for (std::size_t i = 0; i < length; ++i) {
-      const std::uint64_t at = offset + i - place;
-      static_cast<char*>(buffer)[i] = offset + i >= place && at < block.size() ? block[at] : '\0';
-    }
-    return 0;
-  }
-  [[nodiscard]] std::uint64_t size() const override { return size_; }
-
-  std::uint64_t size_ = 0, place = 0;
-  std::string block;
-  std::string text;  // of mdadm --examine
-};
-
-std::map<std::string, Member> recorded() {
-  constexpr std::size_t kHead = 128, kText = 3968, kBlock = 4096;
-  const std::string bytes = unpacked(KD_TEST_DATA "/storage/md/members.xz");
-  std::map<std::string, Member> members;
-  for (std::size_t at = 0; at < bytes.size(); at += kHead + kText + kBlock) {
-    std::istringstream head(bytes.substr(at, kHead));
-    std::string name;
-    Member member;
-    head >> name >> member.size_ >> member.place;
-    member.text = bytes.substr(at + kHead, kText).c_str();
-    member.block = bytes.substr(at + kHead + kText, kBlock);
-    members.emplace(name, member);
-  }
-  return members;
-}
 
 // The value of a line "NAME : VALUE" of mdadm, up to the first blank.
 std::string field(const Member& member, const std::string& name) {

@@ -77,10 +77,26 @@ class ScanDevices : public ::testing::Test {
     std::vector<std::vector<std::string>> tables;
     std::function<void()> on_create = [] {};
   };
+  struct FakeArrays final : ArrayDriver {
+    int start(std::string_view name, md::Version version,
+              std::span<const DeviceNumber> members) override {
+      std::string array = std::string(name) + " " + std::to_string(static_cast<int>(version)) + ":";
+      for (const DeviceNumber& member : members) {
+        array += " " + std::to_string(member.major) + ":" + std::to_string(member.minor);
+      }
+      started.push_back(array);
+      if (error == 0) on_start();
+      return error;
+    }
+    int error = 0;
+    std::vector<std::string> started;  // "md0 3: 8:0 8:16", with the index of the version
+    std::function<void()> on_start = [] {};
+  };
   TemporaryDirectory root;
   FakeMapper mapper;
+  FakeArrays arrays;
   FakeKeys keys;
-  LayerAssembly assembly{{.mapper = mapper, .keys = keys}};
+  LayerAssembly assembly{{.mapper = mapper, .arrays = arrays, .keys = keys}};
   std::vector<Layer> layers;
   bool patient = true;
   Candidates found;
