@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs one crash test: run_case.py BUILDER CASE. Results are in build/boot/cases/CASE/.
 
-run_case.py --setup fetches what all cases share, so that they can run at the same time.
-run_case.py --list PART names the cases of ./check PART: boot, or full for the rest of the matrix.
+run_case.py --setup PART fetches what the cases of ./check PART share, so that they can run at the
+same time; PART is boot, or full for the rest of the matrix. run_case.py --list PART names them.
 """
 
 import concurrent.futures
@@ -28,19 +28,24 @@ from paths import BOOT
 from image import build
 
 
-def setup():
-    names = sorted({case.kernel_name for case in CASES.values()})
+def setup(part):
+    cases = of_part(part)
+    names = sorted({case.kernel_name for case in cases})
     for name in names:
         kernels.get(name)
-    machines = {case.machine: MACHINES[case.machine] for case in CASES.values()}.values()
+    machines = {case.machine: MACHINES[case.machine] for case in cases}.values()
     jobs = [lambda name=name: debugger.vmlinux(name) for name in names]  # the longest first
     jobs += [debugger.drgn, userland.download]
     jobs += [lambda name=name: guest.base_segment(kernels.unpacked(name)) for name in names]
     jobs += [lambda machine=machine: disks.prepared(machine) for machine in machines]
-    jobs += [lambda case=case: decoy_drives(case) for case in CASES.values()]
+    jobs += [lambda case=case: decoy_drives(case) for case in cases]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for _ in pool.map(lambda job: job(), jobs):
             pass
+
+
+def of_part(part):
+    return [case for case in CASES.values() if case.part == part]
 
 
 def decoy_drives(case):
@@ -107,10 +112,10 @@ def run(case, builder):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--setup"]:
-        setup()
+    if sys.argv[1:2] == ["--setup"]:
+        setup(sys.argv[2])
     elif sys.argv[1:2] == ["--list"]:
-        print(*(case.name for case in CASES.values() if case.part == sys.argv[2]))
+        print(*(case.name for case in of_part(sys.argv[2])))
     elif len(sys.argv) == 3 and sys.argv[2] in CASES:
         try:
             sys.exit(0 if run(CASES[sys.argv[2]], sys.argv[1]) else 1)

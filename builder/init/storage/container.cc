@@ -27,8 +27,8 @@ bool is_md_member(BlockReader& device) {
 // before it (util-linux: ddf_raid.c).
 bool is_isw_member(BlockReader& device) {
   constexpr std::string_view kSignature = "Intel Raid ISM Cfg Sig. ";
-  return has_text(device, device.size() - 2 * 512, kSignature) ||
-         has_text(device, device.size() - 2 * 4096, kSignature);
+  return has_text(device, device.size() - std::uint64_t{2} * 512, kSignature) ||
+         has_text(device, device.size() - std::uint64_t{2} * 4096, kSignature);
 }
 
 bool is_ddf_member(BlockReader& device) {

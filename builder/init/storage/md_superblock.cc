@@ -132,13 +132,13 @@ SuperblockState parse_1(const Bytes& bytes, Superblock& superblock) {
   superblock.chunk = number_at(bytes, 88);
   superblock.raid_disks = number_at(bytes, 92);
   superblock.number = number_at(bytes, 160);
-  superblock.member =
-      static_cast<MemberId>(bytes[168]) << 24 | bytes[169] << 16 | bytes[170] << 8 | bytes[171];
+  for (std::size_t i = 168; i < 172; ++i) superblock.member = superblock.member << 8 | bytes[i];
   superblock.events = little_endian(bytes, 200, 8);
   superblock.dirty = little_endian(bytes, 208, 8) != kInSync;  // resync_offset
   superblock.unsupported = check_size(superblock);
   for (std::uint32_t i = 0; i < roles; ++i) {
-    const auto role = static_cast<std::uint16_t>(little_endian(bytes, kRolesPlace + 2 * i, 2));
+    const auto role =
+        static_cast<std::uint16_t>(little_endian(bytes, kRolesPlace + 2 * std::size_t{i}, 2));
     if (role >= kMaxRole) continue;
     if (i < kMaxNumbers) {
       superblock.roles[i] = role;
