@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
+#include "builder/facts/device_files.h"
 #include "builder/facts/gather.h"
 #include "builder/init/storage/luks.h"
 #include "cpio/archive.h"
@@ -99,11 +99,9 @@ NeededKey needed_key(const MachineFacts& machine, const KdumpConfig& config) {
   const DumpMount& mount = rootfs && machine.root_mount ? *machine.root_mount : machine.dump_mount;
   const BlockDevice* device = encrypted_below(machine, mount);
   if (device == nullptr || !device->encrypted || device->below.empty()) return {};
-  std::string disk = "/dev/" + device->below.front();
-  std::replace(disk.begin() + 5, disk.end(), '!', '/');
   return {.from = config.luks_key.empty() ? VolumeKey::kKernel : VolumeKey::kImage,
           .volume = *device->encrypted,
-          .disk = std::move(disk)};
+          .disk = device_node(device->below.front())};
 }
 
 Result<void> check_key_file(const Context& context, const NeededKey& key, const std::string& file) {

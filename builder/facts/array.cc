@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "builder/base/fd.h"
+#include "builder/facts/device_files.h"
 #include "builder/init/storage/container.h"
 #include "builder/init/storage/md.h"
 
@@ -25,11 +26,7 @@ struct Members {
 };
 
 void read_member(const RootedReader& reader, const std::string& name, Members& members) {
-  std::string node = "/dev/" + name;
-  std::replace(node.begin() + 5, node.end(), '!', '/');
-  const Result<std::string> path = reader.host_path(node);
-  if (!path) return;
-  const Fd fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd = open_block_device(reader, name);
   if (!fd.valid()) return;
   ++members.readable;
   // md writes past the page cache, which may still have what somebody read earlier.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "builder/base/path.h"
+#include "builder/facts/device_files.h"
 #include "builder/facts/encrypted_volume.h"
 #include "builder/facts/logical_volume.h"
 #include "builder/facts/multipath_disk.h"
@@ -16,13 +17,6 @@ constexpr std::string_view kClassBlock = "/sys/class/block/";
 
 std::string parent_of(std::string_view path) {
   return std::string(path.substr(0, path.rfind('/')));
-}
-
-// A sysfs attribute without its line end; empty when there is none.
-std::string attribute(const FileReader& reader, const std::string& path) {
-  std::string text = reader.read(path).value_or("");
-  while (text.ends_with('\n')) text.pop_back();
-  return text;
 }
 
 // The last component of where a link leads; empty when there is none.
@@ -43,10 +37,10 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 // of a PrimeCell on the amba bus only the event tells (mmc_bus_uevent() in drivers/mmc/core/bus.c,
 // amba_uevent() in drivers/amba/bus.c).
 std::string modalias_of(const FileReader& reader, const std::string& path) {
-  std::string modalias = attribute(reader, path + "/modalias");
+  std::string modalias = read_attribute(reader, path + "/modalias");
   if (!modalias.empty()) return modalias;
   constexpr std::string_view kKey = "MODALIAS=";
-  const std::string event = "\n" + attribute(reader, path + "/uevent") + "\n";
+  const std::string event = "\n" + read_attribute(reader, path + "/uevent") + "\n";
   const std::size_t key = event.find(fmt::format("\n{}", kKey));
   if (key == std::string::npos) return {};
   const std::size_t value = key + 1 + kKey.size();
@@ -85,7 +79,7 @@ std::string nvme_fabric(const FileReader& reader, const std::vector<BusNode>& ch
   const bool fabric = std::ranges::find(chain, "nvme-fabrics", &BusNode::subsystem) != chain.end();
   const auto controller = std::ranges::find(chain, "nvme", &BusNode::subsystem);
   return fabric && controller != chain.end()
-             ? attribute(reader, fmt::format("/sys/{}/transport", controller->path))
+             ? read_attribute(reader, fmt::format("/sys/{}/transport", controller->path))
              : std::string();
 }
 
@@ -105,15 +99,15 @@ BlockDevice read_device(const FileReader& reader, const std::string& name,
     device.below = {std::string(base_name(parent_of(path)))};
   } else if (reader.exists(path + "/dm")) {
     device.kind = BlockKind::kDeviceMapper;
-    const std::string uuid = attribute(reader, path + "/dm/uuid");
+    const std::string uuid = read_attribute(reader, path + "/dm/uuid");
     device.layer = uuid.substr(0, uuid.find('-'));
     device.volume = volume_of_uuid(uuid);
     device.multipath = find_multipath(reader, uuid, device.below);
     device.encrypted = encrypted_volume_of_uuid(uuid);
   } else if (reader.exists(path + "/md")) {
     device.kind = BlockKind::kMd;
-    device.layer = attribute(reader, path + "/md/level");
-    device.array = Array{.metadata = attribute(reader, path + "/md/metadata_version"),
+    device.layer = read_attribute(reader, path + "/md/level");
+    device.array = Array{.metadata = read_attribute(reader, path + "/md/metadata_version"),
                          .uuid = {},
                          .disks = 0,
                          .members = {},
@@ -148,7 +142,8 @@ std::string path_of_source(std::string_view source) {
 std::string find_by_attribute(const FileReader& reader, const std::string& file,
                               std::string_view value) {
   for (const std::string& name : names_in(reader, std::string(kClassBlock))) {
-    if (attribute(reader, fmt::format("{}{}/{}", kClassBlock, name, file)) == value) return name;
+    if (read_attribute(reader, fmt::format("{}{}/{}", kClassBlock, name, file)) == value)
+      return name;
   }
   return {};
 }

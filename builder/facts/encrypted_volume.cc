@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/facts/encrypted_volume.h"
 
-#include <fcntl.h>
-
-#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "builder/base/fd.h"
+#include "builder/facts/device_files.h"
 #include "builder/init/storage/container.h"
 #include "builder/init/storage/luks.h"
 
@@ -32,11 +30,7 @@ void add_below(const DeviceMap& devices, const std::string& name, std::set<std::
 
 // False when the device cannot be read.
 bool read_header(const RootedReader& reader, const std::string& name, EncryptedVolume& volume) {
-  std::string node = "/dev/" + name;
-  std::replace(node.begin() + 5, node.end(), '!', '/');
-  const Result<std::string> path = reader.host_path(node);
-  if (!path) return false;
-  const Fd fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd = open_block_device(reader, name);
   if (!fd.valid()) return false;
   kdinit::FileReader device(fd.get());
   std::vector<char> buffer(luks::kMaxJsonBytes);

@@ -4,10 +4,10 @@
 #include <blkid/blkid.h>
 #include <fcntl.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "builder/base/fd.h"
+#include "builder/facts/device_files.h"
 #include "builder/init/storage/container.h"
 
 namespace kd {
@@ -42,8 +42,7 @@ std::string find_container(const std::string& host_path) {
 }  // namespace
 
 FilesystemId identify_filesystem(const RootedReader& reader, const std::string& device) {
-  std::string node = "/dev/" + device;
-  std::replace(node.begin() + 5, node.end(), '!', '/');
+  const std::string node = device_node(device);
   FilesystemId id;
   if (const Result<std::string> host_path = reader.host_path(node)) {
     id = probe_node(*host_path);

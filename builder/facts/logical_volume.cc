@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/facts/logical_volume.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "builder/base/fd.h"
+#include "builder/facts/device_files.h"
 #include "builder/init/storage/container.h"
 #include "builder/init/storage/lvm.h"
 
@@ -81,11 +80,7 @@ void read_area(kdinit::BlockReader& device, const lvm::Area& area, const std::st
 
 void read_physical_volume(const RootedReader& reader, const std::string& name,
                           const lvm::Id& wanted, Group& group) {
-  std::string node = "/dev/" + name;
-  std::replace(node.begin() + 5, node.end(), '!', '/');
-  const Result<std::string> path = reader.host_path(node);
-  if (!path) return;
-  const Fd fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd = open_block_device(reader, name);
   if (!fd.valid()) return;
   ++group.readable;
   kdinit::FileReader device(fd.get());

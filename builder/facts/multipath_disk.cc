@@ -5,18 +5,13 @@
 
 #include <charconv>
 
+#include "builder/facts/device_files.h"
 #include "builder/init/storage/multipath_id.h"
 
 namespace kd {
 namespace {
 
 constexpr std::string_view kMap = "mpath-", kPart = "part";
-
-std::string read_line(const FileReader& reader, const std::string& path) {
-  std::string text = reader.read(path).value_or("");
-  while (text.ends_with('\n')) text.pop_back();
-  return text;
-}
 
 // The number in "part3-mpath-...", which is taken off; 0 when there is none.
 std::uint64_t take_partition(std::string_view& uuid) {
@@ -35,11 +30,11 @@ void add_path(const FileReader& reader, const std::string& name, std::string_vie
               MultipathDisk& disk) {
   ++disk.paths;
   const std::string directory = fmt::format("/sys/class/block/{}/device", name);
-  if (const std::string own = read_line(reader, directory + "/wwid"); own != wwid) {
+  if (const std::string own = read_attribute(reader, directory + "/wwid"); own != wwid) {
     disk.problem = fmt::format("its path {} has {} in /sys", name,
                                own.empty() ? "no identity" : "another identity");
   }
-  const std::string handler = read_line(reader, directory + "/dh_state");
+  const std::string handler = read_attribute(reader, directory + "/dh_state");
   if (!handler.empty() && handler != "detached") disk.handler = handler;
 }
 
