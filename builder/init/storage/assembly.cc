@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/init/storage/assembly.h"
 
+#include <algorithm>
 #include <array>
 
 #include "builder/init/storage/arrays.h"
@@ -51,6 +52,9 @@ void LayerAssembly::begin(std::span<const Layer> layers) {
 
 std::string_view LayerAssembly::add(const SeenDevice& device, BlockReader& reader) {
   for (const Kind& row : kKinds) {
+    const bool wanted = std::any_of(layers_.begin(), layers_.end(),
+                                    [&row](const Layer& layer) { return layer.kind == row.kind; });
+    if (!wanted) continue;  // some ask disk and /sys for more than what is said of the device
     const std::string_view member = row.assembler.add(device, reader);
     if (!member.empty()) return member;
   }

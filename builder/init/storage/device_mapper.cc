@@ -60,6 +60,11 @@ void DeviceTable::add(std::uint64_t start, std::uint64_t length, std::string_vie
   ++count_;
 }
 
+int make_device(DeviceMapper& mapper, std::string_view name, std::string_view uuid,
+                const DeviceTable& table) {
+  return table.overflow() ? E2BIG : mapper.create(name, uuid, table);
+}
+
 int KernelDeviceMapper::create(std::string_view name, std::string_view uuid,
                                const DeviceTable& table) {
   if (name.size() >= DM_NAME_LEN || uuid.size() >= DM_UUID_LEN) return ENAMETOOLONG;

@@ -41,6 +41,10 @@ class DeviceMapper {
   ~DeviceMapper() = default;
 };
 
+// The same, and E2BIG for a table that is not whole.
+int make_device(DeviceMapper& mapper, std::string_view name, std::string_view uuid,
+                const DeviceTable& table);
+
 class KernelDeviceMapper final : public DeviceMapper {
  public:
   int create(std::string_view name, std::string_view uuid, const DeviceTable& table) override;

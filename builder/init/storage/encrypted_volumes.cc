@@ -100,8 +100,7 @@ bool EncryptedVolumes::make(std::size_t layer, bool, LayerDrivers& drivers, Text
   table.add(0, found.sectors, "crypt", found.target);
   Text<DM_UUID_LEN> uuid;
   luks::put_dm_uuid(found.version, id, opening.name, uuid);
-  const int error =
-      table.overflow() ? E2BIG : drivers.mapper.create(opening.name, uuid.view(), table);
+  const int error = make_device(drivers.mapper, opening.name, uuid.view(), table);
   if (error == ENOKEY) {
     problem.put("its key is missing; kdump-config load gives it to the capture kernel");
     return false;

@@ -21,7 +21,7 @@ struct EncryptedVolumesMemory {
     unsigned version = 0;
     const char* problem = nullptr;
     std::uint64_t sectors = 0;
-    char target[512] = {};  // the parameters of its table; empty: another cipher than recorded
+    char target[512] = {};  // the parameters of its table
   };
 
   std::array<Found, kMaxLayers> found{};

@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <utility>
-
-#include "builder/init/directory.h"
 
 namespace kdinit {
 namespace {
@@ -42,14 +39,6 @@ bool read_content(BlockReader& reader, std::uint64_t& content) {
     content = multipath::digest({bytes, sizeof bytes}, content);
   }
   return true;
-}
-
-std::uint64_t read_number(const Path& path) {
-  Text<32> line;
-  read_line(path, line);
-  std::uint64_t number = 0;
-  std::from_chars(line.view().data(), line.view().data() + line.view().size(), number);
-  return number;
 }
 
 void copy_name(std::string_view wwid, std::span<char> place) {
@@ -142,12 +131,10 @@ bool Multipath::is_active(std::size_t layer, const DeviceDirectories& directorie
   if (line.partition > 0) prefix.put("part", line.partition, '-');
   prefix.put(kUuidPrefix);
   bool active = false;
-  for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
-    Text<DM_UUID_LEN> uuid;
+  for_each_dm_uuid(directories, [&](std::string_view uuid) {
+    if (!uuid.starts_with(prefix.view())) return;
     Text<256> wwid;
-    read_line(Path(directories.sys_block, "/", name, "/dm/uuid"), uuid);
-    if (!uuid.view().starts_with(prefix.view())) return;
-    multipath::put_wwid(uuid.view().substr(prefix.view().size()), wwid);
+    multipath::put_wwid(uuid.substr(prefix.view().size()), wwid);
     active = active || multipath::digest(wwid.view()) == line.digest;
   });
   return active;
@@ -234,7 +221,7 @@ bool Multipath::create(std::string_view name, std::string_view uuid, std::uint64
                        TextBuffer& made, TextBuffer& problem) {
   DeviceTable table(memory_.table);
   table.add(0, sectors, type, parameters);
-  const int error = table.overflow() ? E2BIG : drivers.mapper.create(name, uuid, table);
+  const int error = make_device(drivers.mapper, name, uuid, table);
   if (error != 0) {
     problem.put("cannot make it: ", ::strerror(error));
     return false;

@@ -20,6 +20,14 @@ void read_line(const Path& path, TextBuffer& line) {
   for (ssize_t i = 0; i < size && bytes[i] != '\n'; ++i) line.put(bytes[i]);
 }
 
+std::uint64_t read_number(const Path& path) {
+  Text<32> line;
+  read_line(path, line);
+  std::uint64_t number = 0;
+  std::from_chars(line.view().data(), line.view().data() + line.view().size(), number);
+  return number;
+}
+
 void put_device_path(std::string_view dev, std::string_view name, TextBuffer& out) {
   out.put(dev, '/');
   for (char c : name) out.put(c == '!' ? '/' : c);
@@ -52,17 +60,11 @@ void put_disk_of(std::string_view directory, TextBuffer& name) {
 
 bool is_in_partition(std::string_view directory, std::uint64_t sector) {
   bool any = false;
-  const auto number_of = [directory](std::string_view name, const char* file) {
-    Text<32> line;
-    read_line(Path(directory, "/", name, file), line);
-    std::uint64_t number = 0;
-    std::from_chars(line.view().data(), line.view().data() + line.view().size(), number);
-    return number;
-  };
   for_each_entry(Path(directory).c_str(), [&](const char* name) {
     if (::access(Path(directory, "/", name, "/partition").c_str(), F_OK) != 0) return;
-    const std::uint64_t start = number_of(name, "/start");
-    any = any || (sector >= start && sector - start < number_of(name, "/size"));
+    const std::uint64_t start = read_number(Path(directory, "/", name, "/start"));
+    any = any ||
+          (sector >= start && sector - start < read_number(Path(directory, "/", name, "/size")));
   });
   return any;
 }
@@ -80,11 +82,7 @@ Holders holders_of(std::string_view directory) {
 
 bool has_mapped_device(const DeviceDirectories& directories, std::string_view wanted) {
   bool any = false;
-  for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
-    Text<DM_UUID_LEN> uuid;
-    read_line(Path(directories.sys_block, "/", name, "/dm/uuid"), uuid);
-    any = any || uuid.view() == wanted;
-  });
+  for_each_dm_uuid(directories, [&](std::string_view uuid) { any = any || uuid == wanted; });
   return any;
 }
 

@@ -3,9 +3,12 @@
 // What /sys/class/block tells of devices. A directory is that of one device in it.
 #pragma once
 
+#include <linux/dm-ioctl.h>
+
 #include <cstdint>
 #include <string_view>
 
+#include "builder/init/directory.h"
 #include "builder/init/text.h"
 
 namespace kdinit {
@@ -18,6 +21,9 @@ struct DeviceDirectories {
 
 // The first line of a file, empty when it cannot be read.
 void read_line(const Path& path, TextBuffer& line);
+
+// The number in such a file, 0 when there is none.
+std::uint64_t read_number(const Path& path);
 
 // "cciss!c0d0" is /dev/cciss/c0d0.
 void put_device_path(std::string_view dev, std::string_view name, TextBuffer& out);
@@ -34,6 +40,15 @@ bool is_in_partition(std::string_view directory, std::uint64_t sector);
 enum class Holders { kNone, kVolumes, kOthers };
 Holders holders_of(std::string_view directory);
 
+// Calls visit(uuid) with the dm/uuid of each mapped device, and an empty one for all others.
+template <typename Visit>
+void for_each_dm_uuid(const DeviceDirectories& directories, Visit&& visit) {
+  for_each_entry(Path(directories.sys_block).c_str(), [&](const char* name) {
+    Text<DM_UUID_LEN> uuid;
+    read_line(Path(directories.sys_block, "/", name, "/dm/uuid"), uuid);
+    visit(uuid.view());
+  });
+}
 // Whether there is a device of the device mapper with this dm/uuid.
 bool has_mapped_device(const DeviceDirectories& directories, std::string_view uuid);
 

@@ -148,8 +148,7 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
   Text<DM_UUID_LEN> uuid;
   lvm::put_dm_name(memory_.volume, name);
   lvm::put_dm_uuid(memory_.volume.group, memory_.volume.id, uuid);
-  const int error =
-      table.overflow() ? E2BIG : drivers.mapper.create(name.view(), uuid.view(), table);
+  const int error = make_device(drivers.mapper, name.view(), uuid.view(), table);
   if (error != 0) {
     problem.put("cannot make ", name.view(), ": ", ::strerror(error));
     return false;
