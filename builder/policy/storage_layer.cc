@@ -89,26 +89,22 @@ std::string with_type(std::string_view what, const BlockDevice& device) {
                               : fmt::format("{} of type {}", what, device.layer);
 }
 
-// A volume that nobody could read is no other layer: to try again may help.
-std::string layer_of_volume(const LogicalVolume& volume) {
-  return volume.problem.empty() ? "" : fmt::format("a logical volume of LVM ({})", volume.problem);
+// Empty without a problem: a layer that nobody could read is no other one, and to try again may
+// help.
+std::string with_problem(std::string_view what, std::string_view problem) {
+  return problem.empty() ? "" : fmt::format("{} ({})", what, problem);
 }
 
 std::string layer_of_mapped(const BlockDevice& device) {
-  if (device.volume) return layer_of_volume(*device.volume);
-  if (device.encrypted) {
-    const std::string& problem = device.encrypted->problem;
-    return problem.empty() ? "" : fmt::format("an encrypted volume ({})", problem);
-  }
-  if (!device.multipath) return with_type("a device mapper", device);
-  const std::string& problem = device.multipath->problem;
-  return problem.empty() ? "" : fmt::format("a multipath disk ({})", problem);
+  if (device.volume) return with_problem("a logical volume of LVM", device.volume->problem);
+  if (device.encrypted) return with_problem("an encrypted volume", device.encrypted->problem);
+  if (device.multipath) return with_problem("a multipath disk", device.multipath->problem);
+  return with_type("a device mapper", device);
 }
 
 std::string layer_of_array(const BlockDevice& device) {
-  if (device.array && device.array->problem.empty()) return "";
   const std::string raid = with_type("an MD RAID", device);
-  return device.array ? fmt::format("{} ({})", raid, device.array->problem) : raid;
+  return device.array ? with_problem(raid, device.array->problem) : raid;
 }
 
 std::string layer_of_virtual(const BlockDevice& device) {

@@ -66,23 +66,17 @@ Result<void> check_file_system(const Place& place) {
   return {};
 }
 
-// Without its metadata nobody knows whether init can assemble it.
-Result<void> check_volume(const BlockDevice& device, const Place& place) {
-  if (!device.volume || !device.volume->layout.empty() || !device.volume->problem.empty())
-    return {};
-  return fail(
-      ErrorKind::kFailed,
-      "{} is on {}, a logical volume of LVM whose metadata could not be read from {}; run as "
-      "root",
-      place.path, device.name, fmt::join(device.below, ", "));
-}
-
-Result<void> check_array(const BlockDevice& device, const Place& place) {
-  if (!device.array || !device.array->uuid.empty() || !device.array->problem.empty()) return {};
-  return fail(
-      ErrorKind::kFailed,
-      "{} is on {}, an array of md whose superblocks could not be read from {}; run as root",
-      place.path, device.name, fmt::join(device.below, ", "));
+// What could not be read of a device, when there was nothing else to say of it: without that nobody
+// knows whether init can assemble it.
+std::string_view unread_part(const BlockDevice& device) {
+  if (const auto& volume = device.volume;
+      volume && volume->layout.empty() && volume->problem.empty()) {
+    return "a logical volume of LVM whose metadata";
+  }
+  if (const auto& array = device.array; array && array->uuid.empty() && array->problem.empty()) {
+    return "an array of md whose superblocks";
+  }
+  return {};
 }
 
 // What helps where a storage layer does not.
@@ -126,8 +120,10 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
                 "{} is on {}, {}: this storage layer is not supported as {} yet{}", place.path,
                 device->name, layer, place.role, advice_for(*device));
   }
-  KD_CHECK(check_volume(*device, place));
-  KD_CHECK(check_array(*device, place));
+  if (const std::string_view unread = unread_part(*device); !unread.empty()) {
+    return fail(ErrorKind::kFailed, "{} is on {}, {} could not be read from {}; run as root",
+                place.path, device->name, unread, fmt::join(device->below, ", "));
+  }
   if (device->encrypted) KD_CHECK(check_encrypted(*device, place.path, place.key));
   stack.push_back(device);
   above.push_back(device);
