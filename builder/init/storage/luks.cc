@@ -7,6 +7,8 @@
 #include <array>
 #include <charconv>
 
+#include "builder/init/storage/quoted_string.h"
+
 namespace kdinit::luks {
 namespace {
 
@@ -39,20 +41,6 @@ bool is_cipher(std::string_view text) {
 
 void skip_blanks(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-}
-
-// With its quotes; empty when it does not end.
-std::string_view take_string(std::string_view& text) {
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '"') {
-      const std::string_view taken = text.substr(0, i + 1);
-      text.remove_prefix(i + 1);
-      return taken;
-    }
-  }
-  return {};
 }
 
 // From the bracket at the front to the one that closes it; empty when there is none.

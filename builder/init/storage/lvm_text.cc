@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "builder/init/storage/lvm.h"
+#include "builder/init/storage/quoted_string.h"
 
 namespace kdinit::lvm {
 namespace {
@@ -31,20 +32,6 @@ void skip_blanks(std::string_view& text) {
       return;
     }
   }
-}
-
-// With its quotes; empty when it does not end.
-std::string_view take_string(std::string_view& text) {
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == text.front()) {
-      const std::string_view taken = text.substr(0, i + 1);
-      text.remove_prefix(i + 1);
-      return taken;
-    }
-  }
-  return {};
 }
 
 // From the bracket at the front to the one that closes it, brackets included.
