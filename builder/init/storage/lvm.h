@@ -69,7 +69,7 @@ struct Summary {
   Id group;
   std::uint64_t seqno = 0;
 };
-// False when the text is not one of a volume group.
+// False when the text is not one of a volume group; `seqno` is left alone then.
 bool read_summary(std::string_view text, Summary& summary);
 
 // Why a volume is not assembled: `what` is nullptr when it may be. `detail`, a part of the text, is

@@ -154,10 +154,14 @@ std::string_view find_string(std::string_view section, std::string_view key) {
   return unquoted(find(section, key).value);
 }
 
+// Leaves `number` alone when `value` is none.
 bool to_number(std::string_view value, std::uint64_t max, std::uint64_t& number) {
   const char* end = value.data() + value.size();
-  const auto [stop, error] = std::from_chars(value.data(), end, number);
-  return error == std::errc{} && stop == end && number <= max;
+  std::uint64_t read = 0;
+  const auto [stop, error] = std::from_chars(value.data(), end, read);
+  if (error != std::errc{} || stop != end || read > max) return false;
+  number = read;
+  return true;
 }
 
 bool find_number(std::string_view section, std::string_view key, std::uint64_t max,
