@@ -246,9 +246,10 @@ TEST(LvmText, OtherTextIsNoGroup) {
 // A number with a tail is no number, not the one in front of it.
 TEST(LvmText, DamagedSeqnoIsNone) {
   Summary summary;
-  EXPECT_FALSE(read_summary("contents = \"Text Format Volume Group\"\nversion = 1\nvg0 {\n"
-                            "id = \"gggggg-gggg-gggg-gggg-gggg-gggg-gggggg\"\nseqno = 7\xff\n}\n",
-                            summary));
+  EXPECT_FALSE(
+      read_summary("contents = \"Text Format Volume Group\"\nversion = 1\nvg0 {\n"
+                   "id = \"gggggg-gggg-gggg-gggg-gggg-gggg-gggggg\"\nseqno = 7\xff\n}\n",
+                   summary));
   EXPECT_EQ(summary.seqno, 0u);
 }
 
