@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import hungry
 import judge
+import real_root
 import userland
 import volume_key
 from crash import PANIC
@@ -107,6 +108,7 @@ class Case:
     devices: tuple = ()  # more arguments of QEMU
     facts_too: dict | None = None  # members of the record that these add
     keyed: bool = False  # the target is encrypted, and kdump-config gives its key to the capture
+    programs: tuple = ()  # more of this host's, for `prepare`
     sysroot: Callable | None = None  # folder -> folder: where the builder takes programs from
 
     @property
@@ -230,6 +232,12 @@ CASES = {case.name: case for case in (
     Case("md-raid5-predicted-minimum", "qemu-md-raid5", judge.saved, crashkernel=PREDICTED,
          part="full"),
     Case("lvm-md-raid1", "qemu-lvm-md-raid1", saved_on_array("raid1 with 2 of 2")),
+    Case("rootfs-lvm-md-raid1", "qemu-lvm-md-raid1", real_root.saved("root: lvm:  root active"),
+         crashkernel="192M", config=real_root.CONFIG, prepare=real_root.PREPARE,
+         programs=real_root.PROGRAMS),
+    Case("rootfs-lvm-luks", "qemu-lvm-luks", real_root.saved("root: lvm:  root active"),
+         crashkernel="192M", config=real_root.CONFIG + volume_key.CONFIG, keyed=True,
+         prepare=real_root.PREPARE, programs=real_root.PROGRAMS, part="full"),
     Case("md-raid1-disk-gone", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), config=HURRIED,
          changes=gone("disk2")),
     Case("md-raid1-stale-first", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), prepare=FAIL),

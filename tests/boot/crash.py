@@ -56,13 +56,13 @@ class Crash:
 
 def crash(machine, image, command_line, crashkernel, folder, *, prepare="", without_target=False,
           destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400, kdump_config=None,
-          **rig):
+          programs=(), **rig):
     """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
 
     `prepare` is shell that runs before the panic; $target is the mounted target, which stays
     readable unless `destroyed`. `decoys` are drives that were not there when the machine was
     recorded, `memory` is in MiB. `kdump_config`: the program that loads the kernel, with the key of
-    an encrypted target; else it is kexec. `rig` goes to qemu.run().
+    an encrypted target; else it is kexec. `programs` are more of this host's. `rig` goes to qemu.run().
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
     shutil.rmtree(folder, ignore_errors=True)
@@ -77,7 +77,7 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
         kernel, script(machine.disks[:there], load, prepare), folder / "console.log",
         files={"vmlinuz": kernel.image, "kdump.img": image} | disks.tools(machine, kernel),
         command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
-        programs=[kdump_config] if kdump_config else [], timeout=timeout, **rig)
+        programs=[*programs, *([kdump_config] if kdump_config else [])], timeout=timeout, **rig)
     saved = folder / "saved"
     if console.when(PANIC) is None:
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")

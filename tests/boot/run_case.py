@@ -93,7 +93,7 @@ def run(case, builder):
             machine, image.path, image.command_line, crashkernel, folder, prepare=case.prepare,
             changes=case.changes, without_target=case.without_target, destroyed=case.destroyed,
             decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
-            kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
+            programs=case.programs, kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
             when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
                 + unreadable(result, case, builder))
