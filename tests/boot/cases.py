@@ -61,6 +61,13 @@ sync
 FAIL = """
 mdadm --quiet /dev/md0 --fail /dev/sda1 || fail mdadm --fail
 """
+# Its name is not what init goes by; for the rig it gets the old one back.
+RENAME = """
+lvm vgrename -qq deb-vg other-vg || fail vgrename
+"""
+NAME_BACK = """
+lvm vgrename -qq other-vg deb-vg || fail vgrename
+"""
 PREDICTED = "predicted"
 IMPATIENT = "KDUMP_STALL_TIMEOUT=10\n"
 HURRIED = "KDUMP_TARGET_TIMEOUT=10\n"
@@ -89,6 +96,10 @@ def lost(drive):
     return (Change("s dump: ", drive),)
 
 
+# In the capture there is a copy of the first disk of the target, from before the crash.
+CLONED = (Change(PANIC, "clone", there=True),)
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -99,9 +110,11 @@ class Case:
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
     prepare: str = ""  # shell that runs before the panic
+    undo: str = ""  # shell that runs before the disks are read back
     decoy: FileSystem | None = None
     without_target: bool = False  # its disk is not there
     changes: tuple = ()  # of disks that come or go, see gone(), late() and lost()
+    clone: str = ""  # how a copy of the target's first disk is attached, see CLONED
     destroyed: bool = False  # `prepare` leaves a target that cannot be mounted
     silent_disk: bool = False  # another disk, of the same driver, that answers until the panic
     unread_from: str | None = None  # nobody reads the console after this line
@@ -140,10 +153,15 @@ def saved_encrypted(crash):
     return judge.saved(crash) + judge.header_kept(crash)
 
 
-def not_touched(because):
-    """Nothing saved, for a reason that is said, and nothing written in the place of it."""
-    return lambda crash: (judge.no_target(crash, (because,)) + judge.foreign_blocks_kept(crash)
+def not_saved(because):
+    """And the reason is said."""
+    return lambda crash: (judge.no_target(crash, (because,))
                           + [f"there is {path.name}" for path in judge.run_directories(crash)])
+
+
+def not_touched(because):
+    """Nor was anything written in the place of it."""
+    return lambda crash: not_saved(because)(crash) + judge.foreign_blocks_kept(crash)
 
 
 def saved_on_array(said):
@@ -208,6 +226,10 @@ CASES = {case.name: case for case in (
          part="full", without_target=True, config=HURRIED, sysroot=userland.sysroot),
     Case("lvm-snapshot-since", "qemu-lvm-ext4", not_touched("snapshot"), prepare=SNAPSHOT,
          config=HURRIED),
+    Case("lvm-renamed", "qemu-lvm-ext4", saved_and_says("made other--vg-var--crash"), prepare=RENAME,
+         undo=NAME_BACK, part="full"),
+    Case("lvm-disk-cloned", "qemu-lvm-striped-xfs", not_saved("are both its physical volume"),
+         clone="virtio-scsi", changes=CLONED, config=HURRIED, sysroot=userland.sysroot),
     Case("multipath-ext4", "qemu-multipath-ext4", saved_on("/dev/dm-0"), part="full"),
     Case("multipath-predicted-minimum", "qemu-multipath-ext4", judge.saved, crashkernel=PREDICTED,
          part="full"),
@@ -217,6 +239,9 @@ CASES = {case.name: case for case in (
          changes=gone("disk1"), config=HURRIED),
     Case("multipath-path-lost", "qemu-lvm-multipath", saved_and_says("Failing path"),
          changes=lost("disk1-again")),
+    Case("multipath-cloned", "qemu-multipath-ext4", not_saved(
+        "have its identity and are different disks"), clone="path", changes=CLONED, config=HURRIED,
+         part="full"),
     Case("btrfs-raid1", "qemu-btrfs-raid1", judge.saved, part="full"),
     Case("btrfs-raid10", "qemu-btrfs-raid10", judge.saved, part="full"),
     Case("btrfs-raid1-disk-missing", "qemu-btrfs-raid1", saved_and_says(
@@ -240,6 +265,8 @@ CASES = {case.name: case for case in (
          prepare=real_root.PREPARE, programs=real_root.PROGRAMS, part="full"),
     Case("md-raid1-disk-gone", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), config=HURRIED,
          changes=gone("disk2")),
+    Case("md-raid1-disk-cloned", "qemu-md-raid1", not_saved("its member 0 is there twice"),
+         part="full", clone="virtio-scsi", changes=CLONED, config=HURRIED),
     Case("md-raid1-stale-first", "qemu-md-raid1", saved_and_says("raid1 with 1 of 2"), prepare=FAIL),
     Case("luks2-ext4", "qemu-luks2-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True),
     Case("luks1-ext4", "qemu-luks1-ext4", saved_encrypted, config=volume_key.CONFIG, keyed=True,

@@ -54,13 +54,13 @@ class Crash:
         return None if panic is None or line is None else line - panic
 
 
-def crash(machine, image, command_line, crashkernel, folder, *, prepare="", without_target=False,
-          destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400, kdump_config=None,
-          programs=(), **rig):
+def crash(machine, image, command_line, crashkernel, folder, *, prepare="", undo="",
+          without_target=False, destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400,
+          kdump_config=None, programs=(), **rig):
     """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
 
     `prepare` is shell that runs before the panic; $target is the mounted target, which stays
-    readable unless `destroyed`. `decoys` are drives that were not there when the machine was
+    readable unless `destroyed`; `undo` runs before it is read. `decoys` are drives that were not there when the machine was
     recorded, `memory` is in MiB. `kdump_config`: the program that loads the kernel, with the key of
     an encrypted target; else it is kexec. `programs` are more of this host's. `rig` goes to qemu.run().
     """
@@ -83,5 +83,6 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", with
         raise NoPanic(f"the machine never panicked, see {console.log}:\n{console.tail()}")
     afterwards = ""
     if not (without_target or destroyed):
-        afterwards = disks.read_back(kernel, machine, paths, saved, folder / "read-back.log")
+        afterwards = disks.read_back(kernel, machine, paths, saved, folder / "read-back.log",
+                                      undo)
     return Crash(console, saved, paths, afterwards)

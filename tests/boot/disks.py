@@ -83,7 +83,7 @@ def copy(paths, folder):
     return [folder / path.name for path in paths]
 
 
-def read_back(kernel, machine, paths, destination, log):
+def read_back(kernel, machine, paths, destination, log, undo=""):
     """Copies the dump directory of the machine to the host directory `destination`.
 
     Returns what the guest said, which includes the disks' audit."""
@@ -91,7 +91,8 @@ def read_back(kernel, machine, paths, destination, log):
     layers = layers_of(disk)
     script = "\n".join((
         # A case may have taken a snapshot.
-        "load dm_snapshot" if machine.has_volumes else "", bring_up(layers),
+        "load dm_snapshot" if machine.has_volumes else "",
+        f"load {' '.join(layer.modules for layer in layers)}{undo}" if undo else "", bring_up(layers),
         *(layer.audit for layer in layers), "mkdir -p /mnt",
         f"mount -t {disk.kind} -o ro,{disk.options} {disk.device} /mnt || fail mount",
         f"hand_over /mnt/{machine.dump_folder}", "df -k /mnt", "umount /mnt", disk.check))

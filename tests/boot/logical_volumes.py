@@ -36,10 +36,9 @@ class Group(Layer):
 
     @property
     def audit(self):
-        """What lvm thinks of it, and a digest of the volume "kept", if a case has made one."""
+        """What lvm thinks of all groups, as a case may rename one, and a digest of the volume "kept"."""
         kept = f"/dev/{self.name}/kept"
-        return (f"audit lvm vgck {self.name}\n"
-                f"audit lvm lvs -a -o lv_name,lv_attr,lv_size,devices {self.name}\n"
+        return ("audit lvm vgck\naudit lvm lvs -a -o lv_name,lv_attr,lv_size,devices\n"
                 f'[ ! -b {kept} ] || echo "guest: kept $(md5sum < {kept})"')
 
 

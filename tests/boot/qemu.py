@@ -40,6 +40,7 @@ class Drive:
     read_only: bool = False
     serial: str = ""  # of a disk on virtio-blk; the guest finds it in /sys/block/*/serial
     name: str = ""  # by which a Change finds it; others are numbered
+    absent: bool = False  # until a Change brings it; its controller is there
 
     def arguments(self, name):
         """Of the command line: pairs of an option and its value. The last one is the disk itself."""
@@ -51,6 +52,11 @@ class Drive:
         *controllers, disk = [device.format(d=name) + serial for device in ATTACH[self.attach]]
         return [("-drive", drive), *(("-device", device) for device in controllers),
                 ("-device", f"{disk},id={name}")]
+
+    def at_start(self, name):
+        """Those of arguments() that QEMU is started with."""
+        _, *controllers, _ = arguments = self.arguments(name)
+        return controllers if self.absent else arguments
 
     def unplug(self):
         return [f"device_del {self.name}"]
@@ -159,7 +165,7 @@ def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180
                "-kernel", str(image), "-initrd", str(initrd), "-append", command_line,
                *monitor.arguments, *devices]
     for index, drive in enumerate(drives):
-        command += [word for pair in drive.arguments(drive.name or f"d{index}") for word in pair]
+        command += [word for pair in drive.at_start(drive.name or f"d{index}") for word in pair]
     console = Console(log, when_said)
     named = {drive.name: drive for drive in drives}
     for change in changes:

@@ -23,6 +23,7 @@ import qemu
 import silent_disk
 import userland
 from cases import CASES, PREDICTED
+from layers import layers_of
 from machines import MACHINES, Machine
 from paths import BOOT
 from image import build
@@ -54,6 +55,16 @@ def decoy_drives(case):
     disk = case.decoy.on
     (path,) = disks.prepared(Machine(f"decoy-{case.name}", (case.decoy,)))
     return [qemu.Drive(path, disk.attach, read_only=True)]
+
+
+def clone_drives(case):
+    if not case.clone:
+        return []
+    machine = MACHINES[case.machine]
+    target = layers_of(machine.target)
+    path = next(path for drive, path in zip(machine.drives, disks.prepared(machine))
+                if drive in target)
+    return [qemu.Drive(path, case.clone, read_only=True, name="clone", absent=True)]
 
 
 def stayed(report):
@@ -91,9 +102,10 @@ def run(case, builder):
         disk = silent_disk.SilentDisk(f"{sockets}/disk") if case.silent_disk else None
         result = crash.crash(
             machine, image.path, image.command_line, crashkernel, folder, prepare=case.prepare,
-            changes=case.changes, without_target=case.without_target, destroyed=case.destroyed,
-            decoys=[disk.drive] if disk else decoy_drives(case), devices=case.devices,
-            programs=case.programs, kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
+            undo=case.undo, changes=case.changes, without_target=case.without_target,
+            destroyed=case.destroyed, devices=case.devices, programs=case.programs,
+            decoys=[disk.drive] if disk else decoy_drives(case) + clone_drives(case),
+            kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
             when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
                 + unreadable(result, case, builder))
