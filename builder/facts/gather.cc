@@ -8,6 +8,7 @@
 
 #include "builder/facts/array.h"
 #include "builder/facts/block_devices.h"
+#include "builder/facts/disk_integrity.h"
 #include "builder/facts/dma_limits.h"
 #include "builder/facts/encrypted_volume.h"
 #include "builder/facts/filesystem_id.h"
@@ -194,6 +195,7 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   facts.reservation_cma = reservation.cma;
   facts.dma_limits = read_dma_limits(reader);
   if (reservation.high) facts.dma_limits.emplace_back(kHigh);
+  facts.disk_integrity = read_disk_integrity(reader);
   facts.ram =
       parse_ram(reader.read("/proc/iomem").value_or(""), reader.read("/proc/meminfo").value_or(""));
   facts.command_line = read_line(reader, "/proc/cmdline");

@@ -137,6 +137,7 @@ struct MachineFacts {
   std::uint64_t reservation_cma = 0;    // bytes of crashkernel=,cma, as usable_reservation() has it
   std::uint64_t ram = 0;                // bytes
   std::vector<std::string> dma_limits;  // what may cost a capture bounce buffers (dma_limits.h)
+  std::string disk_integrity;           // see read_disk_integrity(); empty: unknown
   std::string command_line;             // /proc/cmdline without the newline
   std::vector<std::string> loaded_modules;  // names of /proc/modules, sorted
   std::string time_zone;  // POSIX TZ string from /etc/localtime, "UTC0" when unknown

@@ -123,6 +123,7 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("time_zone", machine.time_zone, Check::kText);
   v.unless_empty("reservation_cma", machine.reservation_cma, Check::kText);
   v.unless_empty("dma_limits", machine.dma_limits, Check::kName);
+  v.unless_empty("disk_integrity", machine.disk_integrity, Check::kNameOrEmpty);
 }
 
 class Writer {

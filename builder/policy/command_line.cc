@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "builder/facts/disk_integrity.h"
 #include "builder/policy/dump_level.h"
 
 namespace kd {
@@ -59,6 +60,7 @@ struct Situation {
   bool usb_needed = false;
   bool lockdown = false;
   bool before_6_6 = false;
+  bool integrity_pools_unused = false;
   bool four_levels_reach = false;  // all memory, with page tables of four levels
 };
 // Four levels map 46 bits of physical addresses; half of that leaves room for holes.
@@ -81,6 +83,9 @@ constexpr ProfileRow kCrashReboot = {"systemd.crash_reboot",
                                      "a systemd that crashes in the real root restarts the machine",
                                      kAlways};
 
+// block/bio-integrity.c has them from there on.
+constexpr Version kIntegrityPoolsSince = {6, 19};
+
 constexpr ProfileRow kTuned[] = {
     {"reset_devices", "drivers reset what the crashed kernel left running", kAlways},
     {"nr_cpus=1", "one CPU: no memory for the others, no trouble waking them", kAlways},
@@ -91,6 +96,10 @@ constexpr ProfileRow kTuned[] = {
     {"initcall_blacklist=tracer_init_tracefs",
      "8.6 MB: the files of tracefs are not made (lazy from 6.6 on)",
      [](const Situation& now) { return now.before_6_6; }},
+    // Two buffers of 2 MiB in one piece each, without which the kernel panics. Without them a disk
+    // that has integrity metadata cannot even be read.
+    {kWithoutIntegrityPools, "10 MiB: no buffers for integrity metadata, which no disk here has",
+     [](const Situation& now) { return now.integrity_pools_unused; }},
     {"initcall_blacklist=slab_sysfs_init", "0.6 MB: no files for every cache in /sys/kernel/slab",
      kDirect},
     {"no5lvl", "2 MiB where the CPU has five levels: the table of memory sections for 52 bits",
@@ -179,6 +188,8 @@ std::vector<CommandLineRow> profile_rows(const CommandLineInputs& inputs) {
                       .usb_needed = inputs.usb_needed,
                       .lockdown = inputs.lockdown,
                       .before_6_6 = is_before(inputs.kernel, {6, 6}),
+                      .integrity_pools_unused =
+                          inputs.no_integrity && !is_before(inputs.kernel, kIntegrityPoolsSince),
                       .four_levels_reach = inputs.ram != 0 && inputs.ram <= kReachOfFourLevels};
   std::vector<CommandLineRow> rows;
   const auto take = [&](const ProfileRow& row) {
@@ -280,6 +291,7 @@ CommandLineInputs command_line_inputs(const MachineFacts& machine, const KdumpCo
           .rootfs = config.capture == "rootfs",
           .kernel = std::string(kernel),
           .usb_needed = usb_needed(machine),
+          .no_integrity = machine.disk_integrity == kNoIntegrity,
           .ram = machine.ram};
 }
 

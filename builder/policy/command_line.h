@@ -14,6 +14,10 @@
 
 namespace kd {
 
+// Linux 6.19 and newer; older ones do not know the initcall.
+inline constexpr std::string_view kWithoutIntegrityPools =
+    "initcall_blacklist=bio_integrity_initfn";
+
 struct CommandLineInputs {
   std::string running;  // /proc/cmdline
   std::string fixed;    // KDUMP_CMDLINE; not empty: used as it is in place of `running`
@@ -23,6 +27,7 @@ struct CommandLineInputs {
   std::string kernel;             // release of the capture kernel
   bool usb_needed = true;         // the target or the root is on USB, or nobody knows
   bool lockdown = false;          // Secure Boot or lockdown is on
+  bool no_integrity = false;      // no disk of the machine has integrity metadata
   std::uint64_t ram = 0;          // bytes of the crashed kernel; 0: unknown
 };
 

@@ -183,6 +183,30 @@ TEST(CommandLine, TunedProfileOfADirectCapture) {
             "transparent_hugepage=never novmcoredd hest_disable nokaslr rootfstype=ramfs");
 }
 
+// A disk with integrity metadata could not be read without the buffers.
+TEST(CommandLineTuned, IntegrityBuffersAreLeftOutWhereNoDiskHasSuchMetadata) {
+  CommandLineInputs inputs = tuned("7.3.4+deb14-amd64");
+  EXPECT_THAT(parameters_of(inputs), Not(Contains(kWithoutIntegrityPools))) << "nobody knows";
+  inputs.no_integrity = true;
+  EXPECT_THAT(parameters_of(inputs), Contains(kWithoutIntegrityPools));
+  inputs.kernel = "6.12.118+deb13-amd64";
+  EXPECT_THAT(parameters_of(inputs), Not(Contains(kWithoutIntegrityPools)));
+  inputs = tuned("7.3.4+deb14-amd64");
+  inputs.no_integrity = true;
+  inputs.profile = "stock";
+  EXPECT_THAT(parameters_of(inputs), Not(Contains(kWithoutIntegrityPools)));
+}
+
+TEST(CommandLineInputs, NoIntegrityIsWhatEveryDiskSaid) {
+  MachineFacts machine;
+  for (const char* format : {"", "T10-DIF-TYPE1-CRC"}) {
+    machine.disk_integrity = format;
+    EXPECT_FALSE(command_line_inputs(machine, {}, "7.3.4").no_integrity) << format;
+  }
+  machine.disk_integrity = "none";
+  EXPECT_TRUE(command_line_inputs(machine, {}, "7.3.4").no_integrity);
+}
+
 TEST(CommandLine, TracefsIsOnlyLeftOutWhereItIsExpensive) {
   constexpr const char* kRow = "initcall_blacklist=tracer_init_tracefs";
   for (const char* old : {"5.10.0-9-amd64", "6.1.0-56-amd64", "6.5.13", "6.5", "4.19.0"}) {
