@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bisection of a size in MiB."""
 
+import functools
+
 
 def smallest(saves, low, high):
     """The least number that saves, taking it that every larger one does too.
 
     The bracket only saves time: it moves when `high` fails or `low` saves.
     """
+    saves = functools.cache(saves)
     while not saves(high):
         low, high = high, high + 2 * (high - low)
         if high > 1024:

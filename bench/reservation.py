@@ -15,6 +15,7 @@ import crash
 import judge
 import kernels
 import newc
+import volume_key
 from bisection import smallest
 from cases import STOCK
 from image import build
@@ -34,24 +35,30 @@ class Setup:
     profile: str = "tuned"
     memory: int = 1024  # MiB
     options: tuple = ("--variant", "packed")
+    machine_name: str = ""  # in the place of the one with that file system on one disk
+    variation: str = ""     # what tells apart setups of one machine
+    keyed: bool = False     # its target is encrypted, and kdump-config gives the key to the capture
 
     @property
     def machine(self):
-        return MACHINES[{"ext4": "qemu-virtio-ext4", "xfs": "qemu-ahci-xfs",
-                         "btrfs": "qemu-nvme-btrfs"}[self.file_system]]
+        return MACHINES[self.machine_name or {
+            "ext4": "qemu-virtio-ext4", "xfs": "qemu-ahci-xfs",
+            "btrfs": "qemu-nvme-btrfs"}[self.file_system]]
 
     def __str__(self):
-        layout = " ".join(self.options[1::2])
-        return f"{self.kernel} {self.file_system} {self.profile} {layout} {self.memory // 1024} GiB"
+        words = (self.kernel, self.machine_name or self.file_system, self.variation, self.profile,
+                 *self.options[1::2], f"{self.memory // 1024} GiB")
+        return " ".join(word for word in words if word)
 
     @property
     def folder(self):
         return OUT / str(self).replace(" ", "-")
 
-    def build(self, builder=BUILDER):
+    def build(self, builder=BUILDER, facts_too=None):
+        config = (STOCK * (self.profile == "stock")) + (volume_key.CONFIG * self.keyed)
         return build(self.machine, builder, self.folder / "image", *self.options,
-                     kernel=kernels.unpacked(self.kernel), memory=self.memory,
-                     config=STOCK if self.profile == "stock" else "")
+                     kernel=kernels.unpacked(self.kernel), memory=self.memory, config=config,
+                     facts_too=facts_too)
 
 
 def boots(setup, image, works, megabytes):
@@ -59,7 +66,8 @@ def boots(setup, image, works, megabytes):
     try:
         result = crash.crash(setup.machine, image.path, image.command_line, f"{megabytes}M",
                              setup.folder / f"{megabytes}M", memory=setup.memory, timeout=150,
-                             kernel=kernels.unpacked(setup.kernel))
+                             kernel=kernels.unpacked(setup.kernel),
+                             kdump_config=setup.keyed and image.builder.with_name("kdump-config"))
     except crash.NoPanic:  # kexec could not even place the image
         return False
     for path in result.paths:
@@ -69,9 +77,13 @@ def boots(setup, image, works, megabytes):
     return good
 
 
-def minimum(setup, image, works, guess):
-    """The smallest size that works, in MiB; working is taken to be monotonic."""
-    found = smallest(lambda size: boots(setup, image, works, size), guess - 4, guess)
+def minimum(setup, image, works, guess, step=4, times=1):
+    """The smallest size that works so many times, in MiB; working is taken to be monotonic.
+
+    `step`: how far below `guess` it fails, likely.
+    """
+    found = smallest(lambda size: all(boots(setup, image, works, size) for _ in range(times)),
+                     guess - step, guess)
     if found is None:
         raise SystemExit(f"{setup}: fails with any size")
     if found < 32:

@@ -21,9 +21,10 @@ constexpr std::uint64_t kEntryCost = 1024;
 constexpr std::uint64_t kDecoderCost = 256 << 10;
 // lib/decompress_unlz4.c allocates the largest block that lz4 may have, whatever is in the file.
 constexpr std::uint64_t kLz4Block = 8 * kMiB;
-// The watermark below which only atomic allocations go, 0.5 MiB in a small memory, and pages in
-// per-CPU lists, as much again.
-constexpr std::uint64_t kKeptFree = 1 * kMiB;
+// The watermark below which only atomic allocations go, 0.5 MiB in a small memory, pages in per-CPU
+// lists, as much again, and 1 MiB that is in too small pieces: xfs and btrfs, the largest modules,
+// did not load with less.
+constexpr std::uint64_t kKeptFree = 2 * kMiB;
 // Journal, superblock and pages on their way to the disk, below which write-back stalls.
 constexpr std::uint64_t kFileSystem = 2 * kMiB;
 // Code, data and relocations that stay of a module are about half of its file: symbols, unwind

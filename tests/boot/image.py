@@ -15,6 +15,7 @@ class Image:
     path: pathlib.Path
     report: dict
     command_line: str
+    builder: pathlib.Path
 
     @property
     def needed(self):
@@ -58,4 +59,4 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
         raise SystemExit(f"the builder ended with {run.returncode}: {run.stderr.strip()}")
     report = json.loads(run.stdout)
     (folder / "report.json").write_text(run.stdout)
-    return Image(path, report, report["command_line"])
+    return Image(path, report, report["command_line"], pathlib.Path(builder))

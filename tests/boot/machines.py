@@ -84,6 +84,7 @@ PLAIN = (
     simple("qemu-megaraid-ext4", "megaraid", "ext4", 11),
     simple("qemu-nvme-subsystem-ext4", "nvme-subsystem", "ext4", 13),
     simple("qemu-pvscsi-ext4", "pvscsi", "ext4", 15),
+    simple("qemu-scsi-btrfs", "virtio-scsi", "btrfs", 16),
 )
 VOLUMES = (
     Machine("qemu-lvm-ext4", (

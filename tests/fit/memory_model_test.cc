@@ -169,6 +169,44 @@ INSTANTIATE_TEST_SUITE_P(Truths, Bisected,
                                          Truth{"6.12.117+deb13-amd64", "stock", 0, 2'206'600, 76},
                                          Truth{"6.12.117+deb13-amd64", "stock", 1, 2'050'400, 72}));
 
+// Bisected with `bench/run --stack` on Linux 6.1, packed: never below the truth, and at most 4 MiB
+// above.
+struct StackTruth {
+  const char* name;
+  std::uint64_t image;    // bytes
+  std::uint64_t modules;  // KiB of all but ext4
+  std::vector<RequiredLayer> layers;
+  std::uint64_t minimum;  // MiB
+};
+
+class BisectedStack : public testing::TestWithParam<StackTruth> {};
+
+TEST_P(BisectedStack, IsPredicted) {
+  const StackTruth& truth = GetParam();
+  ModelInput input = model(truth.image,
+                           {{.bytes = 2868U << 10},
+                            {.bytes = 2'064'800, .module = true},
+                            {.bytes = truth.modules << 10, .module = true}},
+                           kVariants[1]);
+  input.kernel = kernel_memory("6.1.0-56-amd64", "tuned");
+  input.layers = truth.layers;
+  EXPECT_GE(predict(input).needed, truth.minimum * kMiB) << truth.name;
+  EXPECT_LE(predict(input).needed, (truth.minimum + 4) * kMiB) << truth.name;
+}
+
+constexpr RequiredLayer layer(kdinit::LayerKind kind, std::uint64_t stripe_disks = 0) {
+  return {.kind = kind, .id = {}, .parameters = {}, .stripe_disks = stripe_disks};
+}
+
+using enum kdinit::LayerKind;
+INSTANTIATE_TEST_SUITE_P(
+    Stacks, BisectedStack,
+    testing::Values(StackTruth{"LVM", 1'768'868, 1116, {layer(kLvm), layer(kLvm)}, 71},
+                    StackTruth{"raid1", 1'980'544, 2096, {layer(kMd)}, 71},
+                    StackTruth{"LVM on raid1", 2'049'028, 2460, {layer(kMd), layer(kLvm)}, 71},
+                    StackTruth{"raid5", 2'148'044, 2652, {layer(kMd, 3)}, 73},
+                    StackTruth{"LUKS2", 1'984'780, 2152, {layer(kLuks)}, 72}));
+
 TEST(MemoryModel, LoadingALargeModuleCanDecide) {
   const std::vector<FileSize> files = {{.bytes = kMiB}, {.bytes = 20 * kMiB, .module = true}};
   const Fit whole = predict(model(2 * kMiB, files, kVariants[0]));
