@@ -8,9 +8,11 @@ A suite of Debian with its own kernel, systemd and initramfs-tools, and nothing 
 which was built for it:
 1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
 2. It finds that dump, which was verified in the background; a second kernel comes and goes; the
-   package is upgraded, removed and installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump.
-3. The dump goes to a second disk whose file system is destroyed after the load: the image fails and
-   hands over to the real root, which cannot mount it either and saves to the root file system.
+   package is upgraded, removed and installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump,
+   with the image that was loaded before one that the kernel refuses.
+3. The dump goes to a second disk, an automount at the load, whose file system is destroyed after it:
+   the image fails and hands over to the real root, which cannot mount it either and saves to the root
+   file system.
 """
 
 import re
@@ -65,6 +67,21 @@ verified() { # COMMAND: that load started it and it has ended with "whole", says
   kdump-config "$1" | grep -A1 '^last dump .*/dump\.' | grep -x '  whole'
 }
 learned() { kdump-config show | grep "memory of the kernel: measured in a capture on "; }
+# The default of a oneshot is none, and basic.target waits for this one.
+limited() { systemctl show -p TimeoutStartUSec kdump-tools | grep -v =infinity; }
+comes_back() { # a load that fails, to the one before it
+  # Larger than the reservation, which kexec_file_load(2) finds out when it has freed what is loaded.
+  truncate -s 220M /root/too-large
+  echo KDUMP_INITRD=/root/too-large >> $config
+  said=$(kdump-config reload 2>&1)
+  ended=$?
+  sed -i '/^KDUMP_INITRD/d' $config
+  rm /root/too-large
+  echo "$said"
+  [ "$ended" != 0 ] && echo "$said" | grep -q 'the kernel and image of the load before are loaded again'
+}
+targets() { kdump-mkinitrd --dry-run "$version" | grep "target  ext4 on $1 for /var/crash"; } # DISK
+unused() { ! grep "^/dev/$1 " /proc/mounts && grep '^systemd-1 /var/crash autofs ' /proc/mounts; } # DISK
 panics() { # MARK
   echo "$1" > $mark
   sync
@@ -97,10 +114,12 @@ package() {
 destroyed_target() {
   sed -i '/^KDUMP_CAPTURE/d' $config
   check "a file system on another disk" mkfs.ext4 -q /dev/vdb
-  echo "UUID=$(blkid -s UUID -o value /dev/vdb) /var/crash ext4 defaults 0 2" >> /etc/fstab
-  systemctl daemon-reload
-  mount /var/crash
+  check "an automount of it" systemd-mount --automount=yes --fsck=no /dev/vdb /var/crash
+  check "which nobody has used yet" unused vdb
+  check "kdump-mkinitrd sees through it" targets vdb
   check "load, target on another disk" kdump-config reload
+  # For the next boot.
+  echo "UUID=$(blkid -s UUID -o value /dev/vdb) /var/crash ext4 defaults 0 2" >> /etc/fstab
   kdump-config status
   # All but the superblock: it is found, cannot be mounted, and fsck cannot repair it unasked.
   dd if=/dev/urandom of=/dev/vdb bs=4096 seek=1 count=4096 conv=fsync,notrunc
@@ -117,6 +136,7 @@ case $(cat $mark 2>/dev/null) in
       echo "GUEST time: $moment=$(date -d "$time" +%s.%N)"
     done
     stat -c 'GUEST time: Image=%.Y' "/var/lib/kdump/initrd.img-$version"
+    check "the load cannot hold the boot for ever" limited
     check "autopkgtest, until the crash" /root/crash
     ;;
   crashed)
@@ -131,6 +151,8 @@ case $(cat $mark 2>/dev/null) in
     echo KDUMP_CAPTURE=rootfs >> $config
     check "load with KDUMP_CAPTURE=rootfs" kdump-config reload
     systemctl --failed --plain --no-legend | sed 's/^/GUEST failed: unit /'
+    check "a reload that the kernel refuses says what is loaded" comes_back
+    check "and it is loaded" loaded 1
     panics rootfs
     ;;
   rootfs)
