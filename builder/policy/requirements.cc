@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/policy/requirements.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <vector>
 
+#include "builder/init/storage/luks.h"
 #include "builder/policy/dump_libraries.h"
 #include "builder/policy/lasting_target.h"
 #include "builder/policy/mounted_part.h"
@@ -80,16 +84,30 @@ Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
   return {};
 }
 
+// kdump-config gives the capture kernel the key of one volume.
+Result<void> check_keys(const std::vector<RequiredLayer>& layers) {
+  std::vector<std::string_view> names;
+  for (const RequiredLayer& layer : layers) {
+    kdinit::luks::Opening opening;
+    if (layer.kind == kdinit::LayerKind::kLuks &&
+        kdinit::luks::parse_opening(layer.parameters, opening)) {
+      names.push_back(opening.name);
+    }
+  }
+  if (names.size() <= 1) return {};
+  return fail(ErrorKind::kTargetNotSupported,
+              "it takes the keys of several encrypted volumes ({}), and a capture kernel gets one: "
+              "set KDUMP_COREDIR to a directory on one of them alone, or on a disk that is not "
+              "encrypted",
+              fmt::join(names, ", "));
+}
+
 Result<void> add_layers(const std::vector<RequiredLayer>& layers, Requirements& result) {
   std::vector<RequiredLayer> all = result.layers;
   for (const RequiredLayer& layer : layers) {
     if (std::ranges::find(all, layer) == all.end()) all.push_back(layer);
   }
-  // kdump-config gives the capture kernel the key of one.
-  if (std::ranges::count(all, kdinit::LayerKind::kLuks, &RequiredLayer::kind) > 1) {
-    return fail(ErrorKind::kTargetNotSupported,
-                "it takes the keys of several encrypted volumes, and one can be had");
-  }
+  KD_CHECK(check_keys(all));
   result.layers = std::move(all);
   return {};
 }

@@ -15,17 +15,19 @@ using testing::IsSupersetOf;
 using testing::Not;
 
 constexpr const char* kUuid = "01234567-89ab-cdef-0123-456789abcdef";
+constexpr const char* kOtherUuid = "11111111-89ab-cdef-0123-456789abcdef";
 constexpr const char* kVolume = "cccccc-0000-0000-0000-0000-0000-000001";
 constexpr const char* kGroup = "aaaaaa-0000-1111-2222-3333-4444-bbbbbb";
 
-BlockDevice encrypted(const char* name, const char* uuid = kUuid) {
+BlockDevice encrypted(const char* name, const char* uuid = kUuid,
+                      const char* volume = "vda_crypt") {
   return {.name = name,
           .kind = BlockKind::kDeviceMapper,
           .layer = "CRYPT",
           .below = {"vda"},
           .chain = {},
           .volume = {},
-          .encrypted = EncryptedVolume{uuid, "vda_crypt", "aes-xts-plain64", 64, ""}};
+          .encrypted = EncryptedVolume{uuid, volume, "aes-xts-plain64", 64, ""}};
 }
 
 // A logical volume on an encrypted disk.
@@ -110,11 +112,25 @@ TEST(EncryptedTarget, OnAnotherVolumeThanTheRootHasNoFallback) {
   machine.root_mount = machine.dump_mount;
   machine.root_mount->device = "dm-2";
   machine.dump_mount.mount_point = "/var/crash";
-  machine.devices.push_back(encrypted("dm-2", "11111111-89ab-cdef-0123-456789abcdef"));
+  machine.devices.push_back(encrypted("dm-2", kOtherUuid));
   const auto result = decide_for(machine, with_key());
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_FALSE(result->root.has_value());
   EXPECT_THAT(result->notes, Contains(HasSubstr("the keys of several encrypted volumes")));
+}
+
+// A group whose physical volumes are both encrypted, and a btrfs on both.
+TEST(EncryptedTarget, OnSeveralVolumesIsRefusedByTheirNames) {
+  MachineFacts machine = encrypted_machine();
+  machine.devices[0].below = {"dm-0", "dm-2"};
+  machine.devices.push_back(encrypted("dm-2", kOtherUuid, "vdb_crypt"));
+  const char* const refusal = "the keys of several encrypted volumes (vda_crypt, vdb_crypt)";
+  expect_refused(decide_for(machine, with_key()), ErrorKind::kTargetNotSupported, refusal);
+  expect_refused(decide_with_hand_over(machine), ErrorKind::kTargetNotSupported, refusal);
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.device = "dm-0";
+  machine.dump_mount.members = {"dm-0", "dm-2"};
+  expect_refused(decide_for(machine, with_key()), ErrorKind::kTargetNotSupported, refusal);
 }
 
 std::vector<std::string> modules_of(const char* cipher) {

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/init/storage/luks.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 
-#include <memory>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "builder/base/fd.h"
 #include "tests/init/storage/encrypted_image.h"
 #include "tests/init/storage/memory_device.h"
 
 namespace kdinit::luks {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 std::string problem_of(BlockReader& device, Header& header) {
@@ -29,38 +24,6 @@ std::string problem_of(BlockReader& device) {
   return problem_of(device, header);
 }
 
-// Says what cryptsetup says of the same header.
-void expect_same(const EncryptedImage& image) {
-  const kd::Fd fd(::open(image.path().c_str(), O_RDONLY));
-  FileReader device(fd.get());
-  Header header;
-  EXPECT_EQ(problem_of(device, header), "");
-  ASSERT_TRUE(image.run("luksUUID " + image.path()));
-  EXPECT_EQ(image.output(), std::string(header.uuid.view()) + "\n");
-  EXPECT_EQ(header.length, 0u);
-  EXPECT_EQ(header.iv_offset, 0u);
-  if (header.version == 1) {
-    ASSERT_TRUE(image.run("luksDump " + image.path()));
-    const std::string dump = image.output();
-    const std::string_view cipher = header.cipher.view();
-    EXPECT_THAT(dump,
-                HasSubstr("Cipher name:   \t" + std::string(cipher.substr(0, cipher.find('-')))));
-    EXPECT_THAT(dump,
-                HasSubstr("Cipher mode:   \t" + std::string(cipher.substr(cipher.find('-') + 1))));
-    EXPECT_THAT(dump, HasSubstr("Payload offset:\t" + std::to_string(header.offset / 512) + "\n"));
-    EXPECT_THAT(dump, HasSubstr("MK bits:       \t" + std::to_string(header.key_size * 8) + "\n"));
-    EXPECT_EQ(header.sector_size, 512u);
-    return;
-  }
-  ASSERT_TRUE(image.run("luksDump --dump-json-metadata " + image.path()));
-  const auto json = nlohmann::json::parse(image.output());
-  const auto segment = json["segments"]["0"];
-  EXPECT_EQ(header.cipher.view(), segment["encryption"].get<std::string>());
-  EXPECT_EQ(std::to_string(header.offset), segment["offset"].get<std::string>());
-  EXPECT_EQ(header.sector_size, segment["sector_size"]);
-  EXPECT_EQ(header.key_size, json["keyslots"]["0"]["key_size"]);
-}
-
 class Luks : public testing::Test {
  protected:
   void SetUp() override {
@@ -68,23 +31,6 @@ class Luks : public testing::Test {
   }
   EncryptedImage image_;
 };
-
-TEST_F(Luks, HeaderIsReadAsByCryptsetup) {
-  for (const char* options : {
-           "--type luks1",
-           "--type luks1 --cipher aes-cbc-essiv:sha256 --key-size 256",
-           "--type luks1 --key-size 256 --align-payload 8192",
-           "--type luks2 --sector-size 512",
-           "--type luks2 --sector-size 4096",
-           "--type luks2 --cipher aes-cbc-essiv:sha256 --key-size 128 --sector-size 2048",
-           "--type luks2 --luks2-metadata-size 64k --luks2-keyslots-size 8m",
-           "--type luks2 --luks2-metadata-size 4m --offset 65536 --label a\\\"b",
-       }) {
-    SCOPED_TRACE(options);
-    ASSERT_TRUE(image_.format(options)) << image_.output();
-    expect_same(image_);
-  }
-}
 
 // A slot may hold a key that is not the volume's, and the volume's slot need not be the first.
 TEST_F(Luks, KeySizeIsThatOfTheVolume) {
