@@ -200,6 +200,8 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
   const fs::file_time_type start = fs::file_time_type::clock::now();
   if (plan.key.from == VolumeKey::kKernel) {
     KD_CHECK(hand_over_key(context, plan.key, state.loaded));
+  } else {
+    withdraw_key(context);
   }
   const Result<std::vector<std::string>> command =
       run_load(context, state.config, plan.key, plan.commands);

@@ -157,11 +157,21 @@ Result<void> hand_over_key(const Context& context, const NeededKey& key, bool lo
                     "is handed over again",
                     key.volume.name));
   }
-  KD_CHECK(write_attribute(*directory + "/reuse", found ? "0" : "1"));
+  // While nothing is loaded with a key, the kernel takes no value, not even the one that it has.
+  const bool reused =
+      context.reader.read(fmt::format("{}/reuse", kHandOver)).value_or("0").starts_with('1');
+  if (!found || reused) KD_CHECK(write_attribute(*directory + "/reuse", found ? "0" : "1"));
   std::error_code error;
   fs::create_directory(*directory + "/kdump", error);
   if (error) return fail_errno(error.value(), fmt::format("{}/kdump", kHandOver));
   return write_attribute(*directory + "/kdump/description", description);
+}
+
+void withdraw_key(const Context& context) {
+  std::error_code ignored;
+  if (const Result<std::string> directory = context.reader.host_path(kHandOver)) {
+    fs::remove(*directory + "/kdump", ignored);
+  }
 }
 
 Result<KeyedImage> KeyedImage::make(const Context& context, const NeededKey& key,

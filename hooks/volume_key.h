@@ -31,6 +31,9 @@ Result<void> check_key_file(const Context& context, const NeededKey& key, const 
 // crash kernel is loaded, by kexec_file_load(2) alone (kernel/crash_dump_dm_crypt.c).
 Result<void> hand_over_key(const Context& context, const NeededKey& key, bool loaded);
 
+// For every other load, which the kernel would refuse once the key of an earlier one has expired.
+void withdraw_key(const Context& context);
+
 // An image with the key behind it, in memory that is not swapped out, for as long as this lives.
 class KeyedImage {
  public:

@@ -188,6 +188,23 @@ TEST_F(HandOver, TellsTheKernelWhichKey) {
   EXPECT_EQ(machine.kexec_calls().size(), 1u) << "kexec_load(2) hands nothing over";
 }
 
+// config_keys_reuse_store() fails while nothing is loaded with a key, as at every boot.
+TEST_F(HandOver, NothingIsSaidOfAnEarlierKeyWhenThereIsNone) {
+  const fs::path reuse = machine.root.path(kKeys + "reuse");
+  fs::last_write_time(reuse, {});
+  EXPECT_EQ(load_problem(), "");
+  EXPECT_EQ(fs::last_write_time(reuse), fs::file_time_type());
+}
+
+TEST_F(HandOver, IsWithdrawnByALoadThatDoesNotNeedIt) {
+  EXPECT_EQ(load_problem(), "");
+  // As configfs does with its directory.
+  fs::remove(machine.root.path(kKeys + "kdump/description"));
+  machine.root.write("proc/self/mountinfo", "26 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
+  EXPECT_EQ(load_problem(), "");
+  EXPECT_FALSE(fs::exists(machine.root.path(kKeys + "kdump")));
+}
+
 TEST_F(HandOver, MissingKeyIsNamedWithTheCommandThatProvidesIt) {
   has_key = false;
   const std::string text = load_problem();
