@@ -80,6 +80,29 @@ std::string array_state(const Superblock& superblock) {
   return state;
 }
 
+// As mdadm prints it of the levels that have one: ALGORITHM_* of drivers/md/raid5.h, near and far
+// copies of RAID 10 in a byte each, and how RAID 0 goes on where its smallest disk ends.
+std::string layout_of(const Superblock& superblock) {
+  constexpr const char* kParity[] = {"left-asymmetric", "right-asymmetric", "left-symmetric",
+                                     "right-symmetric"};
+  constexpr const char* kZones[] = {"-unknown-", "original", "alternate"};
+  const std::uint32_t layout = superblock.layout;
+  switch (superblock.level) {
+    case 0:
+      return layout < std::size(kZones) ? kZones[layout] : "?";
+    case 5:
+    case 6:
+      return layout < std::size(kParity) ? kParity[layout] : "?";
+    case 10: {
+      const std::uint32_t near = layout & 0xff, far = layout >> 8 & 0xff;
+      if (near > 1) return "near=" + std::to_string(near);
+      return ((layout >> 16 & 1) != 0 ? "offset=" : "far=") + std::to_string(far);
+    }
+    default:
+      return "";
+  }
+}
+
 TEST(MdSuperblock, IsWhatMdadmPrints) {
   const auto members = recorded();
   ASSERT_GT(members.size(), 150u);
@@ -98,6 +121,7 @@ TEST(MdSuperblock, IsWhatMdadmPrints) {
     EXPECT_EQ(superblock.dirty, field(member, "State") != "clean");
     const std::string chunk = field(member, "Chunk Size");
     EXPECT_EQ(superblock.chunk / 2, chunk.empty() ? 0u : std::stoul(chunk));
+    EXPECT_EQ(layout_of(superblock), field(member, "Layout"));
     if (old) {
       std::smatch row;
       ASSERT_TRUE(std::regex_search(member.text, row,
