@@ -106,6 +106,7 @@ std::string layout_of(const Superblock& superblock) {
 TEST(MdSuperblock, IsWhatMdadmPrints) {
   const auto members = recorded();
   ASSERT_GT(members.size(), 150u);
+  std::set<std::string> chunks;
   for (const auto& [name, member] : members) {
     SCOPED_TRACE(name);
     const Superblock superblock = read(member);
@@ -121,6 +122,7 @@ TEST(MdSuperblock, IsWhatMdadmPrints) {
     EXPECT_EQ(superblock.dirty, field(member, "State") != "clean");
     const std::string chunk = field(member, "Chunk Size");
     EXPECT_EQ(superblock.chunk / 2, chunk.empty() ? 0u : std::stoul(chunk));
+    chunks.insert(chunk);
     EXPECT_EQ(layout_of(superblock), field(member, "Layout"));
     if (old) {
       std::smatch row;
@@ -135,6 +137,7 @@ TEST(MdSuperblock, IsWhatMdadmPrints) {
       EXPECT_EQ(array_state(superblock), field(member, "Array State"));
     }
   }
+  EXPECT_THAT(chunks, testing::IsSupersetOf({"4K", "32K", "64K", "512K", "1024K"}));
 }
 
 TEST(MdSuperblock, IsInItsOwnPlaceOnly) {

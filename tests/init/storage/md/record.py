@@ -23,7 +23,10 @@ MODULES = ("loop", "md_mod", "raid0", "raid1", "raid10", "raid456", "linear")
 VERSIONS = ("0.90", "1.0", "1.1", "1.2")
 # Number of members, level and layout.
 LAYOUTS = ("2 linear", "3 raid0", "2 raid1", "4 raid1", "3 raid4", "3 raid5", "3 raid5 --layout=ra",
-           "4 raid6", "4 raid10 --layout=n2", "3 raid10 --layout=f2", "3 raid10 --layout=o2")
+           "4 raid6", "4 raid10 --layout=n2", "3 raid10 --layout=f2", "3 raid10 --layout=o2",
+           # Chunks from the smallest to above the 512 KiB that are usual.
+           "3 raid0 --chunk=4", "3 raid5 --chunk=64", "4 raid6 --chunk=1024 --layout=rs",
+           "4 raid10 --chunk=32 --layout=n3")
 
 # Disks of odd sizes, so that rounding of a place shows.
 SCRIPT = """
