@@ -104,9 +104,11 @@ void read_physical_volume(const RootedReader& reader, const std::string& name,
 }
 
 std::string layout_of(const lvm::Volume& volume) {
-  const auto has = [&volume](bool linear) {
-    return std::any_of(volume.segments.begin(), volume.segments.end(),
-                       [&](const auto& segment) { return (segment.stripe_count == 1) == linear; });
+  const auto segments = lvm::segments_of(volume, volume.devices.items[volume.devices.count - 1]);
+  if (segments.front().kind == lvm::SegmentKind::kRaid1) return "raid1";
+  const auto has = [segments](bool linear) {
+    return std::ranges::any_of(
+        segments, [&](const auto& segment) { return (segment.stripe_count == 1) == linear; });
   };
   return !has(false) ? "linear" : has(true) ? "linear, striped" : "striped";
 }
@@ -130,7 +132,12 @@ void describe(const Group& group, const lvm::Id& id, LogicalVolume& described) {
     if (!refusal.detail.empty()) described.problem += fmt::format(": {}", refusal.detail);
     return;
   }
+  // A leg that failed before may be all that is there in the capture, and is old.
   for (const lvm::PhysicalVolume& needed : volume->physical_volumes) {
+    if (needed.needed && needed.missing) {
+      described.problem = fmt::format("physical volume {} is marked missing", needed.name);
+      return;
+    }
     if (needed.needed &&
         std::ranges::find(group.physical_volumes, needed.id) == group.physical_volumes.end()) {
       described.problem = fmt::format("physical volume {} was not found below it", needed.name);

@@ -32,7 +32,7 @@ struct LogicalVolume {
   std::string group;  // id of the volume group, as lvm prints it
   std::string id;     // id of the volume, as lvm prints it
   // How its extents lie on physical volumes: "linear", "striped" or, of segments of both kinds,
-  // "linear, striped".
+  // "linear, striped"; "raid1".
   std::string layout;
   // What init does not understand of it, or will not use. Both are empty when nobody could read
   // the physical volumes.

@@ -19,6 +19,8 @@ constexpr std::uint64_t kMappedDevice = 256 << 10;
 // Of an array: a pool of 256 requests, barriers, a thread, pages of each member's superblocks and
 // bad blocks, and what init reads of them. A raid1 of two disks took 0.75 MiB of Linux 6.1.
 constexpr std::uint64_t kArray = 768 << 10;
+// Of a raid1 volume beside that of a volume: an array, and two mapped devices for each of its legs.
+constexpr std::uint64_t kRaid1Volume = kArray + (256 << 10);
 // An array with parity starts with 256 stripes, of which each disk has a page, two bios and their
 // vectors (setup_conf() in drivers/md/raid5.c).
 constexpr std::uint64_t kStripeDisk = 1152 << 10;
@@ -53,6 +55,11 @@ std::vector<Term> layer_terms(const std::vector<RequiredLayer>& layers) {
   }
   std::uint64_t disks = 0;
   for (const RequiredLayer& layer : layers) disks += layer.stripe_disks;
+  if (const auto count =
+          static_cast<std::uint64_t>(std::ranges::count(layers, true, &RequiredLayer::raid1))) {
+    terms.push_back({"raid1 volumes", count * kRaid1Volume,
+                     fmt::format("{} KiB for each", kRaid1Volume >> 10)});
+  }
   if (disks > 0) {
     terms.push_back({"stripes of md", disks * kStripeDisk,
                      fmt::format("{} disks with parity, {} KiB each", disks, kStripeDisk >> 10)});

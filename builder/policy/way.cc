@@ -81,7 +81,7 @@ std::string_view unread_part(const BlockDevice& device) {
 
 // What helps where a storage layer does not.
 std::string_view advice_for(const BlockDevice& device) {
-  return device.volume ? "; linear and striped volumes are, and partitions" : "";
+  return device.volume ? "; linear, striped and raid1 volumes are, and partitions" : "";
 }
 
 // What has to be there for a device: of an array no spares, and no disks that have failed.
@@ -99,6 +99,12 @@ std::vector<std::string> devices_of(const DumpMount& mount) {
 // Devices on the way down, nearest first.
 using Stack = std::vector<const BlockDevice*>;
 
+// What lvm makes a volume of and hides; init makes it with the volume, whose layout it knows.
+bool is_part(const BlockDevice& device, const Stack& above) {
+  return device.kind == BlockKind::kDeviceMapper && device.layer == "LVM" && !device.volume &&
+         !above.empty() && above.back()->layer == "LVM";
+}
+
 // Adds the device and everything below it; `above` is the way to it. Refuses every layer but
 // partitions and those that init assembles.
 Result<void> add_known(const MachineFacts& machine, const Place& place, std::string_view name,
@@ -115,7 +121,8 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
   }
   // Two partitions of one disk lead to it twice.
   if (std::ranges::find(stack, device) != stack.end()) return {};
-  if (const std::string layer = foreign_layer(*device); !layer.empty()) {
+  if (const std::string layer = is_part(*device, above) ? "" : foreign_layer(*device);
+      !layer.empty()) {
     return fail(ErrorKind::kTargetNotSupported,
                 "{} is on {}, {}: this storage layer is not supported as {} yet{}", place.path,
                 device->name, layer, place.role, advice_for(*device));
@@ -210,6 +217,11 @@ void add_layer(const BlockDevice& device, std::string_view top, const MachineFac
     way.layers.push_back({kdinit::LayerKind::kLvm, device.volume->id, device.volume->group});
     // It has the targets "linear" and "striped" in itself, see drivers/md/Makefile.
     want("dm_mod", reason, way);
+    if (device.volume->layout == "raid1") {
+      way.layers.back().raid1 = true;
+      want("raid1", reason, way);  // nothing asks for it, as with an array
+      want("dm_raid", reason, way);
+    }
   }
   if (device.multipath) add_multipath(*device.multipath, reason, way);
   if (device.array) add_array(device, reason, way);

@@ -28,6 +28,9 @@ struct Printer final : DeviceMapper {
     }
     std::exit(0);  // nothing shows the device, and a scan would make it again
   }
+  int put_number(std::string_view /*name*/, TextBuffer& /*number*/) override { return 0; }
+  int message(std::string_view /*name*/, std::string_view /*text*/) override { return 0; }
+  void remove(std::string_view /*name*/) override {}
 };
 
 struct Patience final : Ticker {

@@ -61,6 +61,7 @@ DEBIAN = Group("deb-vg", virtio(0, partition=True))
 STRIPED = Group("data", scsi(2))
 GROWN = Group("deb-vg", (Disk("nvme", 0, megabytes=256), Disk("nvme", 1, megabytes=256)))
 OTHER = Group("vg0", virtio(1, 2))
+MIRRORED = Group("vg0", scsi(2))
 
 
 def simple(name, attach, kind, number, *, partition=False, subvolume="", **more):
@@ -113,9 +114,10 @@ lvextend -qq -L +100m deb-vg/root /dev/nvme1n1"""), "ext4", uuid(23)),)),
         "lvcreate -qq --type cache-pool -L 64m -n fast vg0 /dev/vdc\n"
         "lvconvert -qq -y --type cache --cachepool vg0/fast vg0/crash", random_ids=True,
         modules="dm_cache dm_cache_smq"), 26, refused=True),
+    # Its disks are blank, so they are in sync without a resync.
     beside_root("qemu-lvm-raid1", Volume(
-        OTHER, "crash", "lvcreate -qq --type raid1 -m 1 -L 256m -n crash vg0", random_ids=True,
-        modules="dm_raid raid1"), 27, refused=True),
+        MIRRORED, "crash", "lvcreate -qq --type raid1 -m 1 --nosync -L 256m -n crash vg0",
+        modules="dm_raid raid1"), 27),
 )
 # Disks on virtio-scsi can be taken away, but which one is /dev/sda is left to chance.
 STACKS = (

@@ -92,7 +92,6 @@ TEST_F(RecordedMachine, OnlyAnImageWithLayersHoldsTheInitForThem) {
 constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] = {
     {"qemu-lvm-thin", "the type of its segments is: thin"},
     {"qemu-lvm-cache", "the type of its segments is: cache"},
-    {"qemu-lvm-raid1", "the type of its segments is: raid1"},
     {"qemu-lvm-origin", "the volume has a snapshot"}};
 
 // Recorded with mdadm, cryptsetup and multipath-tools of Debian 12.
@@ -153,6 +152,9 @@ TEST_F(RecordedMachine, OnAVolumeGetsTheDeviceMapperAndTheDriversOfAllItsDisks) 
   const RunResult striped = plan("qemu-lvm-striped-xfs");
   ASSERT_EQ(striped.exit_code, 0) << striped.err;
   EXPECT_THAT(modules_in(striped.out), testing::IsSupersetOf({"dm_mod.ko", "virtio_scsi.ko"}));
+  EXPECT_FALSE(modules_in(striped.out).contains("dm_raid.ko"));
+  EXPECT_THAT(modules_in(plan("qemu-lvm-raid1").out),
+              testing::IsSupersetOf({"dm_raid.ko", "raid1.ko"}));
   const RunResult plain = plan("qemu-virtio-ext4");
   ASSERT_EQ(plain.exit_code, 0) << plain.err;
   EXPECT_FALSE(modules_in(plain.out).contains("dm_mod.ko"));
@@ -178,7 +180,7 @@ TEST_F(RecordedMachine, OnAVolumeThatInitDoesNotAssembleIsRefusedByItsType) {
     const RunResult result = plan(std::string(name));
     EXPECT_EQ(result.exit_code, 3) << name;
     EXPECT_THAT(result.err, HasSubstr(std::string(problem))) << name;
-    EXPECT_THAT(result.err, HasSubstr("linear and striped volumes are")) << name;
+    EXPECT_THAT(result.err, HasSubstr("linear, striped and raid1 volumes are")) << name;
   }
 }
 

@@ -110,6 +110,15 @@ TEST(MemoryModel, EveryVolumeCountsInACaptureAndAMachineWithoutPaysNothing) {
   EXPECT_GE(term(predict(input).capture, "logical volumes"), 2 * (100U << 10));
 }
 
+TEST(MemoryModel, PartsOfARaid1VolumeCount) {
+  ModelInput input = model(kMiB, {}, kVariants[0]);
+  input.layers.resize(2);
+  const std::uint64_t linear = predict(input).capture.total();
+  input.layers[0].raid1 = true;
+  // Four more devices, and an array with a pool of 256 requests.
+  EXPECT_GE(predict(input).capture.total(), linear + (4 * 50U << 10) + (256 * 256U));
+}
+
 TEST(MemoryModel, StripesOfAnArrayWithParityCount) {
   ModelInput input = model(kMiB, {}, kVariants[0]);
   input.layers = {{.kind = kdinit::LayerKind::kMd}};

@@ -31,19 +31,31 @@ class Device final : public kdinit::BlockReader {
   std::string_view bytes_;
 };
 
-// Every segment lies on its physical volumes, and they follow each other.
-void check_volume() {
-  std::uint64_t next = 0;
-  for (const lvm::Segment& segment : volume.segments) {
-    must(segment.start == next && segment.length > 0 && segment.stripe_count > 0);
-    must(segment.first_stripe + segment.stripe_count <= volume.stripes.count);
-    must(segment.stripe_count == 1 || segment.stripe_size > 0);
-    next += segment.length;
+void check_stripes(const lvm::Segment& segment, std::size_t devices) {
+  must(segment.first_stripe + segment.stripe_count <= volume.stripes.count);
+  const bool parts = segment.kind == lvm::SegmentKind::kRaid1;
+  must(!parts || segment.stripe_count % 2 == 0);
+  for (const lvm::Stripe& stripe : lvm::stripes_of(volume, segment)) {
+    must(stripe.below < (parts ? devices : volume.physical_volumes.count));
+    must(parts || volume.physical_volumes.items[stripe.below].needed);
   }
-  must(next > 0);
-  for (const lvm::Stripe& stripe : volume.stripes) {
-    must(stripe.physical_volume < volume.physical_volumes.count);
-    must(volume.physical_volumes.items[stripe.physical_volume].needed);
+}
+
+// Every device lies on physical volumes, or on those before it, and its segments follow each other.
+void check_volume() {
+  must(!volume.devices.empty() && lvm::mark_missing(volume));
+  for (std::size_t i = 0; i < volume.devices.count; ++i) {
+    const lvm::Device& device = volume.devices.items[i];
+    must(device.first_segment + device.segment_count <= volume.segments.count);
+    std::uint64_t next = 0;
+    for (const lvm::Segment& segment : lvm::segments_of(volume, device)) {
+      must(segment.start == next && segment.length > 0 && segment.stripe_count > 0);
+      must(segment.stripe_count == 1 || segment.stripe_size > 0 ||
+           segment.kind == lvm::SegmentKind::kRaid1);
+      check_stripes(segment, i);
+      next += segment.length;
+    }
+    must(next > 0);
   }
 }
 
@@ -68,7 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(group || summary.seqno == 0);
     check_volume();
     kdinit::Text<300> name;
-    lvm::put_dm_name(volume, name);
+    lvm::put_dm_name(volume, volume.devices.items[0], name);
   }
   return 0;
 }

@@ -69,6 +69,22 @@ TEST(VolumeRequirements, NamesAVolumeOnceThatHoldsTargetAndRoot) {
   }
 }
 
+TEST(VolumeRequirements, OnARaid1GetsTheArrayToo) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout = "raid1";
+  BlockDevice part = machine.devices[1];
+  part.name = "dm-2";
+  part.volume.reset();
+  machine.devices[1].below = {"dm-2"};
+  machine.devices.push_back(part);
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result),
+              testing::IsSupersetOf({"dm_mod", "raid1", "dm_raid", "nvme", "virtio_blk"}));
+  EXPECT_TRUE(result->layers[0].raid1);
+  EXPECT_FALSE(result->layers[1].raid1) << "/ is linear";
+}
+
 TEST(VolumeRequirements, RefusesAVolumeThatInitDoesNotUnderstandWithItsTypeAndWhatIsSupported) {
   MachineFacts machine = lvm_machine();
   machine.devices[1].volume->layout.clear();
@@ -76,7 +92,7 @@ TEST(VolumeRequirements, RefusesAVolumeThatInitDoesNotUnderstandWithItsTypeAndWh
   const auto result = decide_for(machine);
   expect_refused(result, ErrorKind::kTargetNotSupported,
                  "/var/crash is on dm-1, a logical volume of LVM (it is a thin volume): this "
-                 "storage layer is not supported as a dump target yet; linear and striped");
+                 "storage layer is not supported as a dump target yet; linear, striped and raid1");
 }
 
 TEST(VolumeRequirements, DoesWithoutARootOnAVolumeThatInitDoesNotUnderstand) {
@@ -95,6 +111,13 @@ TEST(VolumeRequirements, DoesNotKnowAVolumeWhoseDisksNobodyCouldRead) {
   machine.devices[1].volume->layout.clear();
   expect_refused(decide_for(machine), ErrorKind::kFailed,
                  "metadata could not be read from nvme0n1, vda; run as root");
+}
+
+TEST(VolumeRequirements, RefusesAPartThatBelongsToNoVolume) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume.reset();
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "/var/crash is on dm-1, a device mapper of type LVM");
 }
 
 TEST(VolumeRequirements, RefusesWhatAVolumeLiesOn) {

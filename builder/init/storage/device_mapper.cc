@@ -12,6 +12,7 @@
 namespace kdinit {
 namespace {
 
+constexpr const char* kControl = "/dev/mapper/control";
 constexpr std::size_t kAlignment = 8;  // of each struct dm_target_spec
 
 // The number of an event is 0 throughout: there is no udev that would wait for a cookie.
@@ -68,7 +69,7 @@ int make_device(DeviceMapper& mapper, std::string_view name, std::string_view uu
 int KernelDeviceMapper::create(std::string_view name, std::string_view uuid,
                                const DeviceTable& table) {
   if (name.size() >= DM_NAME_LEN || uuid.size() >= DM_UUID_LEN) return ENAMETOOLONG;
-  const kd::Fd control(::open("/dev/mapper/control", O_RDWR | O_CLOEXEC));
+  const kd::Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
   if (!control.valid()) return errno;
   dm_ioctl header = header_for(name);
   uuid.copy(header.uuid, uuid.size());
@@ -78,11 +79,37 @@ int KernelDeviceMapper::create(std::string_view name, std::string_view uuid,
     header = header_for(name);  // without DM_SUSPEND_FLAG: the table becomes the live one
     error = call(control.get(), DM_DEV_SUSPEND, &header);
   }
-  if (error != 0) {
-    header = header_for(name);
-    call(control.get(), DM_DEV_REMOVE, &header);
-  }
+  if (error != 0) remove(name);
   return error;
+}
+
+int KernelDeviceMapper::put_number(std::string_view name, TextBuffer& number) {
+  const kd::Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
+  dm_ioctl header = header_for(name);
+  if (const int error = call(control.get(), DM_DEV_STATUS, &header)) return error;
+  // As huge_encode_dev() of include/linux/kdev_t.h has it.
+  number.put(header.dev >> 8 & 0xfff, ':', (header.dev & 0xff) | (header.dev >> 12 & 0xfff00));
+  return 0;
+}
+
+int KernelDeviceMapper::message(std::string_view name, std::string_view text) {
+  struct {
+    dm_ioctl header;
+    std::uint64_t sector;  // struct dm_target_msg
+    char text[64];
+  } message{};
+  if (text.size() >= sizeof message.text) return EMSGSIZE;
+  const kd::Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
+  message.header = header_for(name);
+  message.header.data_size = sizeof message;
+  text.copy(message.text, text.size());
+  return call(control.get(), DM_TARGET_MSG, &message);
+}
+
+void KernelDeviceMapper::remove(std::string_view name) {
+  const kd::Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
+  dm_ioctl header = header_for(name);
+  call(control.get(), DM_DEV_REMOVE, &header);
 }
 
 }  // namespace kdinit

@@ -10,6 +10,8 @@
 #include <span>
 #include <string_view>
 
+#include "builder/init/text.h"
+
 namespace kdinit {
 
 // The argument of DM_TABLE_LOAD, in a buffer of the caller: room for the header, then the targets.
@@ -36,6 +38,11 @@ class DeviceMapper {
   // A device that can be used at once; what was begun is taken back on failure. 0 or an errno
   // value.
   virtual int create(std::string_view name, std::string_view uuid, const DeviceTable& table) = 0;
+  // "253:0", as tables of other devices name it. 0 or an errno value.
+  virtual int put_number(std::string_view name, TextBuffer& number) = 0;
+  // Tells something to the first target of a device. 0 or an errno value.
+  virtual int message(std::string_view name, std::string_view text) = 0;
+  virtual void remove(std::string_view name) = 0;
 
  protected:
   ~DeviceMapper() = default;
@@ -48,6 +55,9 @@ int make_device(DeviceMapper& mapper, std::string_view name, std::string_view uu
 class KernelDeviceMapper final : public DeviceMapper {
  public:
   int create(std::string_view name, std::string_view uuid, const DeviceTable& table) override;
+  int put_number(std::string_view name, TextBuffer& number) override;
+  int message(std::string_view name, std::string_view text) override;
+  void remove(std::string_view name) override;
 };
 
 }  // namespace kdinit

@@ -37,6 +37,7 @@ inline constexpr std::size_t kMaxAreas = 4;  // lvm makes at most 2
 inline constexpr std::size_t kMaxPhysicalVolumes = 64;
 inline constexpr std::size_t kMaxSegments = 512;
 inline constexpr std::size_t kMaxStripes = 1024;  // of all segments together
+inline constexpr std::size_t kMaxDevices = 24;    // a raid1 of 10 legs, lvm's most, has 21
 
 struct Area {
   std::uint64_t offset = 0;  // bytes
@@ -84,6 +85,7 @@ struct PhysicalVolume {
   Id id;
   bool needed = false;          // by the volume
   bool missing = false;         // lvm has marked it so
+  bool present = false;         // see mark_missing()
   std::uint64_t pe_start = 0;   // sectors of 512 bytes
   std::uint64_t pe_count = 0;   // extents
   std::string_view name;        // "pv0", inside the text only
@@ -91,35 +93,62 @@ struct PhysicalVolume {
 };
 
 struct Stripe {
-  std::uint32_t physical_volume = 0;  // index into Volume::physical_volumes
-  std::uint64_t start = 0;            // sector on it
+  std::uint32_t below = 0;  // index into Volume::physical_volumes, of a raid1 into Volume::devices
+  std::uint64_t start = 0;  // sector on it
+};
+
+enum class SegmentKind {
+  kStriped,  // of one stripe: linear
+  kRaid1,    // for each leg two stripes: where the kernel keeps its state, and the data
 };
 
 struct Segment {
-  std::uint64_t start = 0;         // sector of the volume
+  SegmentKind kind = SegmentKind::kStriped;
+  std::uint64_t start = 0;         // sector of the device
   std::uint64_t length = 0;        // sectors
   std::uint32_t first_stripe = 0;  // index into Volume::stripes
-  std::uint32_t stripe_count = 0;  // 1: linear
-  std::uint64_t stripe_size = 0;   // sectors; 0 when linear
+  std::uint32_t stripe_count = 0;
+  std::uint64_t stripe_size = 0;  // sectors, 0 when linear; of a raid1 those of a region
+};
+
+// What the kernel makes a device of: the volume, or a part of it that lvm hides.
+struct Device {
+  std::string_view name;
+  Id id;
+  std::uint32_t first_segment = 0;  // index into Volume::segments; in order, without gaps
+  std::uint32_t segment_count = 0;
+  bool missing = false;  // see mark_missing()
 };
 
 // Some 50 KiB, all zero at first: make it a static one, and its pages are taken as they are used.
 struct Volume {
-  std::string_view group_name, name;  // parts of the text
+  std::string_view group_name;  // a part of the text, as all names
   Id group, id;
   List<PhysicalVolume, kMaxPhysicalVolumes> physical_volumes;  // all of the group
-  List<Segment, kMaxSegments> segments;                        // in order, without gaps
+  // Each after those that it is made of; the last one is the volume.
+  List<Device, kMaxDevices> devices;
+  List<Segment, kMaxSegments> segments;
   List<Stripe, kMaxStripes> stripes;
 };
 
-// The layout of the volume `id`, or why not: anything but linear and striped segments on physical
-// volumes that are not marked missing; a volume that another one is made of or that has snapshots;
-// a group that is exported, clustered or shared; what cannot be written; flags not known here.
+// The layout of the volume `id`, or why not: anything but linear, striped and raid1 segments, the
+// legs of which are linear or striped, on physical volumes that are not marked missing, of which a
+// raid1 needs those of one leg; a volume that another one is made of or that has snapshots; a group
+// that is exported, clustered or shared; what cannot be written; flags and settings not known here.
 Refusal find_volume(std::string_view text, const Id& id, Volume& volume);
+
+// Marks the devices that cannot be made, as not all they need is `present`: a raid1 needs one leg.
+// False when the volume is one of them.
+bool mark_missing(Volume& volume);
+
+std::span<const Segment> segments_of(const Volume& volume, const Device& device);
+std::span<const Stripe> stripes_of(const Volume& volume, const Segment& segment);
+// A leg of a raid1 by its two stripes.
+bool has_leg(const Volume& volume, const Stripe& metadata, const Stripe& data);
 
 // As lvm names devices, so that it finds the volume active later: "group-name" with each dash of
 // the two names doubled; "LVM-" and both ids (libdm/libdm-string.c, dm_build_dm_name).
-void put_dm_name(const Volume& volume, TextBuffer& out);
+void put_dm_name(const Volume& volume, const Device& device, TextBuffer& out);
 void put_dm_uuid(const Id& group, const Id& volume, TextBuffer& out);
 
 }  // namespace kdinit::lvm

@@ -84,17 +84,15 @@ const Volumes::Disk* Volumes::find(const lvm::Id& id, const Disk* after) const {
   return found == end ? nullptr : found;
 }
 
-bool Volumes::is_complete(bool patient, TextBuffer& problem) const {
-  for (const lvm::PhysicalVolume& physical : memory_.volume.physical_volumes) {
-    if (!physical.needed && (!patient || physical.missing)) continue;
+bool Volumes::is_complete(bool patient, TextBuffer& problem) {
+  const lvm::PhysicalVolume* absent = nullptr;
+  for (std::size_t i = 0; i < memory_.volume.physical_volumes.count; ++i) {
+    lvm::PhysicalVolume& physical = memory_.volume.physical_volumes.items[i];
     const Disk* disk = find(physical.id);
-    if (disk == nullptr) {
-      problem.put("its physical volume ");
-      lvm::put_id(physical.id, problem);
-      problem.put(" is missing");
-      return false;
-    }
-    if (!physical.needed) continue;
+    // What is on one that lvm went on without is old.
+    physical.present = disk != nullptr && !physical.missing;
+    if (disk == nullptr && !physical.missing && (physical.needed || patient)) absent = &physical;
+    if (disk == nullptr || !physical.needed) continue;
     // A clone, or a second path: writing to the wrong one would be silent.
     if (const Disk* other = find(physical.id, disk)) {
       problem.put(disk->path, " and ", other->path, " are both its physical volume ");
@@ -102,26 +100,83 @@ bool Volumes::is_complete(bool patient, TextBuffer& problem) const {
       return false;
     }
   }
-  return true;
+  const bool usable = lvm::mark_missing(memory_.volume);
+  if (usable && (absent == nullptr || !patient)) return true;
+  problem.put("its physical volume ");
+  if (absent != nullptr) lvm::put_id(absent->id, problem);
+  problem.put(" is missing");
+  return false;
 }
 
 // "DEVICE SECTOR", or for stripes "COUNT CHUNK DEVICE SECTOR DEVICE SECTOR ...".
+void Volumes::put_striped(const lvm::Segment& segment, TextBuffer& parameters) const {
+  if (segment.stripe_count > 1) {
+    parameters.put(segment.stripe_count, ' ', segment.stripe_size, ' ');
+  }
+  const char* separator = "";
+  for (const lvm::Stripe& stripe : stripes_of(memory_.volume, segment)) {
+    const Disk* disk = find(memory_.volume.physical_volumes.items[stripe.below].id);
+    parameters.put(separator, disk->number, ' ', stripe.start);
+    separator = " ";
+  }
+}
+
+// "raid1 ARGUMENTS CHUNK region_size SECTORS LEGS METADATA DATA METADATA DATA ...", where "- -" is
+// a leg that is missing.
+void Volumes::put_raid1(const lvm::Segment& segment, TextBuffer& parameters) const {
+  parameters.put("raid1 3 0 region_size ", segment.stripe_size, ' ', segment.stripe_count / 2);
+  const std::span<const lvm::Stripe> stripes = stripes_of(memory_.volume, segment);
+  for (std::size_t i = 0; i < stripes.size(); i += 2) {
+    const bool there = has_leg(memory_.volume, stripes[i], stripes[i + 1]);
+    for (const lvm::Stripe& stripe : stripes.subspan(i, 2)) {
+      parameters.put(' ', there ? memory_.numbers[stripe.below].data() : "-");
+    }
+  }
+}
+
 void Volumes::put_target(const lvm::Segment& segment, DeviceTable& table) const {
   static constinit char buffer[kMaxDisks * 48];
   TextBuffer parameters(buffer, sizeof buffer);
-  const bool striped = segment.stripe_count > 1;
-  if (striped) parameters.put(segment.stripe_count, ' ', segment.stripe_size, ' ');
-  for (std::uint32_t i = 0; i < segment.stripe_count; ++i) {
-    const lvm::Stripe& stripe = memory_.volume.stripes.items[segment.first_stripe + i];
-    const Disk* disk = find(memory_.volume.physical_volumes.items[stripe.physical_volume].id);
-    parameters.put(i > 0 ? " " : "", disk->number, ' ', stripe.start);
+  std::string_view type = "raid";
+  if (segment.kind == lvm::SegmentKind::kRaid1) {
+    put_raid1(segment, parameters);
+  } else {
+    type = segment.stripe_count > 1 ? "striped" : "linear";
+    put_striped(segment, parameters);
   }
   // Without its last stripes a target would still be one.
-  table.add(segment.start, segment.length,
-            parameters.cut() ? std::string_view()
-            : striped        ? "striped"
-                             : "linear",
+  table.add(segment.start, segment.length, parameters.cut() ? std::string_view() : type,
             parameters.view());
+}
+
+int Volumes::make_device_of(std::size_t index, DeviceMapper& mapper) {
+  const lvm::Volume& volume = memory_.volume;
+  const lvm::Device& device = volume.devices.items[index];
+  DeviceTable table(memory_.table);
+  for (const lvm::Segment& segment : segments_of(volume, device)) put_target(segment, table);
+  Text<DM_NAME_LEN + 1> name;
+  Text<DM_UUID_LEN> uuid;
+  lvm::put_dm_name(volume, device, name);
+  lvm::put_dm_uuid(volume.group, device.id, uuid);
+  if (const int error = make_device(mapper, name.view(), uuid.view(), table)) return error;
+  TextBuffer number(memory_.numbers[index].data(), memory_.numbers[index].size());
+  return index + 1 == volume.devices.count ? 0 : mapper.put_number(name.view(), number);
+}
+
+// All or none: to a scan a part without the volume would look like what is on the volume.
+int Volumes::make_devices(DeviceMapper& mapper) {
+  const lvm::Volume& volume = memory_.volume;
+  int error = 0;
+  std::size_t i = 0;
+  for (; i < volume.devices.count && error == 0; ++i) {
+    if (!volume.devices.items[i].missing) error = make_device_of(i, mapper);
+  }
+  while (error != 0 && i-- > 0) {
+    Text<DM_NAME_LEN + 1> name;
+    lvm::put_dm_name(volume, volume.devices.items[i], name);
+    if (!volume.devices.items[i].missing) mapper.remove(name.view());
+  }
+  return error;
 }
 
 bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextBuffer& made,
@@ -142,19 +197,28 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
     return false;
   }
   if (!is_complete(patient, problem)) return false;
-  DeviceTable table(memory_.table);
-  for (const lvm::Segment& segment : memory_.volume.segments) put_target(segment, table);
+  const lvm::Device& device = memory_.volume.devices.items[memory_.volume.devices.count - 1];
   Text<DM_NAME_LEN + 1> name;
-  Text<DM_UUID_LEN> uuid;
-  lvm::put_dm_name(memory_.volume, name);
-  lvm::put_dm_uuid(memory_.volume.group, memory_.volume.id, uuid);
-  const int error = make_device(drivers.mapper, name.view(), uuid.view(), table);
-  if (error != 0) {
+  lvm::put_dm_name(memory_.volume, device, name);
+  if (const int error = make_devices(drivers.mapper)) {
     problem.put("cannot make ", name.view(), ": ", ::strerror(error));
     return false;
   }
   problem.clear();
   made.put(name.view());
+  const lvm::Segment& segment = segments_of(memory_.volume, device).front();
+  if (segment.kind == lvm::SegmentKind::kRaid1) {
+    // The next boot has the time and the memory for a resync. Of one that had begun the kernel
+    // keeps how far it came; where it takes no such word it goes on, which is no reason to do
+    // without.
+    drivers.mapper.message(name.view(), "frozen");
+    std::size_t legs = 0;
+    const std::span<const lvm::Stripe> stripes = stripes_of(memory_.volume, segment);
+    for (std::size_t i = 0; i < stripes.size(); i += 2) {
+      legs += has_leg(memory_.volume, stripes[i], stripes[i + 1]);
+    }
+    made.put(" with ", legs, " of ", stripes.size() / 2, " legs");
+  }
   return true;
 }
 

@@ -38,12 +38,13 @@ struct VolumesMemory {
   bool too_many_disks = false;
   std::array<Newest, kMaxLayers> newest{};
   lvm::Volume volume;
+  std::array<std::array<char, 24>, lvm::kMaxDevices> numbers{};  // of its devices, as Disk::number
   std::array<char, lvm::kMaxTextBytes> text{};
   alignas(dm_ioctl) std::array<char, std::size_t{96} << 10> table{};
 };
 
-// Not patient, a volume needs no other disks of its group than those it lies on; the one that is
-// not there might have newer metadata.
+// Not patient, a volume needs no other disks of its group than those it lies on, and of a raid1
+// those of one leg; the one that is not there might have newer metadata.
 class Volumes final : public Assembler {
  public:
   constexpr explicit Volumes(VolumesMemory& memory) : memory_(memory) {}
@@ -58,9 +59,13 @@ class Volumes final : public Assembler {
   using Newest = VolumesMemory::Newest;
 
   bool read_newest(const Newest& newest, std::string_view& text);
-  bool is_complete(bool patient, TextBuffer& problem) const;
+  bool is_complete(bool patient, TextBuffer& problem);
   [[nodiscard]] const Disk* find(const lvm::Id& id, const Disk* after = nullptr) const;
+  void put_striped(const lvm::Segment& segment, TextBuffer& parameters) const;
+  void put_raid1(const lvm::Segment& segment, TextBuffer& parameters) const;
   void put_target(const lvm::Segment& segment, DeviceTable& table) const;
+  int make_device_of(std::size_t index, DeviceMapper& mapper);
+  int make_devices(DeviceMapper& mapper);
 
   VolumesMemory& memory_;
   std::span<const Layer> layers_;

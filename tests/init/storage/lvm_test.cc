@@ -48,14 +48,14 @@ std::uint64_t seqno_of(const std::string& text) {
 }
 
 // "START+LENGTH chunk N: PV@SECTOR ..." for each segment.
-std::vector<std::string> segments_of(const Volume& volume) {
+std::vector<std::string> lines_of(const Volume& volume) {
   std::vector<std::string> lines;
   for (const Segment& segment : volume.segments) {
     std::string line = std::to_string(segment.start) + "+" + std::to_string(segment.length);
     if (segment.stripe_size > 0) line += " chunk " + std::to_string(segment.stripe_size);
     for (std::uint32_t i = 0; i < segment.stripe_count; ++i) {
       const Stripe& stripe = volume.stripes.items[segment.first_stripe + i];
-      line += " " + std::string(volume.physical_volumes.items[stripe.physical_volume].name) + "@" +
+      line += " " + std::string(volume.physical_volumes.items[stripe.below].name) + "@" +
               std::to_string(stripe.start);
     }
     lines.push_back(line);
@@ -121,14 +121,14 @@ TEST(LvmText, SegmentsAreThoseThatLvsPrints) {
   const auto volume = std::make_unique<Volume>();
   EXPECT_EQ(find_volume(texts[0], id_of(kRecordedRoot), *volume).what, nullptr);
   // Extents 0-2 and 7-8 of the third disk, 2-5 of the first; 2048 sectors each, from 2048 on.
-  EXPECT_THAT(segments_of(*volume),
+  EXPECT_THAT(lines_of(*volume),
               ElementsAre("0+6144 pv2@2048", "6144+4096 pv2@16384", "10240+8192 pv0@6144"));
   EXPECT_EQ(text_of(volume->group), kRecordedGroup);
   std::vector<bool> needed;
   for (const auto& physical : volume->physical_volumes) needed.push_back(physical.needed);
   EXPECT_THAT(needed, ElementsAre(true, false, true));
   EXPECT_EQ(find_volume(texts[0], id_of(kRecordedStriped), *volume).what, nullptr);
-  EXPECT_THAT(segments_of(*volume), ElementsAre("0+12288 chunk 128 pv0@2048 pv1@2048 pv2@12288"));
+  EXPECT_THAT(lines_of(*volume), ElementsAre("0+12288 chunk 128 pv0@2048 pv1@2048 pv2@12288"));
 }
 
 TEST(LvmText, NamesAreThoseOfLvm) {
@@ -137,7 +137,7 @@ TEST(LvmText, NamesAreThoseOfLvm) {
   const auto volume = std::make_unique<Volume>();
   ASSERT_FALSE(find_volume(texts[0], id_of(kRecordedRoot), *volume).refused());
   Text<128> name, uuid;
-  put_dm_name(*volume, name);
+  put_dm_name(*volume, volume->devices.items[0], name);
   put_dm_uuid(volume->group, volume->id, uuid);
   EXPECT_EQ(name.view(), "vg--a----b-ro--ot");
   EXPECT_EQ(uuid.view(), "LVM-VzJLTZToVIbmM3Gvf34JMKhInxvxab3Zvd8zn8elaEWkccbyfvY39PmxyNcxkc2d");
@@ -188,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"cache", "type = \"striped\"", "type = \"cache+CACHE_USES_CACHEVOL\"", "type",
                "cache+CACHE_USES_CACHEVOL"},
         Change{"thin", "type = \"striped\"", "type = \"thin\"", "type", "thin"},
-        Change{"raid1", "type = \"striped\"", "type = \"raid1\"", "type", "raid1"},
+        Change{"raid5", "type = \"striped\"", "type = \"raid5\"", "type", "raid5"},
         Change{"mirror", "type = \"striped\"", "type = \"mirror\"", "type", "mirror"},
         Change{"snapshot", "other {", OTHER("snapshot", "origin = \"ro-ot\"\ncow_store = \"c\""),
                "snapshot", "zz"},

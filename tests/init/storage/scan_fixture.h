@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -69,9 +70,21 @@ class ScanDevices : public ::testing::Test {
       names.emplace_back(name);
       uuids.emplace_back(uuid);
       tables.push_back(lines_of(table));
+      if (name == refused) return EIO;
       if (error == 0) on_create();
       return error;
     }
+    int put_number(std::string_view name, TextBuffer& number) override {
+      number.put("253:", std::ranges::find(names, name) - names.begin());
+      return 0;
+    }
+    int message(std::string_view name, std::string_view text) override {
+      messages.push_back(std::string(name) + ": " + std::string(text));
+      return 0;
+    }
+    void remove(std::string_view name) override { removed.emplace_back(name); }
+    std::string refused;  // a name that the kernel makes nothing of
+    std::vector<std::string> messages, removed;
     int error = 0;
     std::vector<std::string> names, uuids;
     std::vector<std::vector<std::string>> tables;
