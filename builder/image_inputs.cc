@@ -93,10 +93,12 @@ std::optional<Measurement> measurement_at(const RootedReader& reader, const std:
 }
 
 // A capture tells more than a boot test; of a recorded machine this one's captures tell nothing.
-KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, const Facts& facts) {
+KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, const Facts& facts,
+                              std::string_view command_line) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
-  KernelMemory memory = kernel_memory(version, profile);
+  KernelMemory memory =
+      kernel_memory(version, profile, keeps_integrity_buffers(version, command_line));
   std::optional<Measurement> measurement =
       measurement_at(roots.host, absolute(boot_test_path(image)));
   if (!facts.recorded) {
@@ -138,7 +140,7 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
       capture_command_line(command_line_inputs(facts.machine, facts.config, facts.kernel.version))
           .text;
 
-  inputs.kernel_memory = memory_of_kernel(image, roots, facts);
+  inputs.kernel_memory = memory_of_kernel(image, roots, facts, inputs.command_line);
   inputs.bounce_buffers = bounce_buffers({.command_line = inputs.command_line,
                                           .limits = facts.machine.dma_limits,
                                           .ram = facts.machine.ram});

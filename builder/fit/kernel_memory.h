@@ -23,7 +23,10 @@ struct KernelMemory {
 
 // `version` as in /lib/modules; `profile`: tuned or stock, anything else counts as stock. A series
 // that was not measured gets the largest measured row of the profile and kUnmeasuredMargin.
-KernelMemory kernel_memory(std::string_view version, std::string_view profile);
+// `integrity_buffers`: the command line keeps them though the profile would leave them out, see
+// kWithoutIntegrityPools of builder/policy/command_line.h.
+KernelMemory kernel_memory(std::string_view version, std::string_view profile,
+                           bool integrity_buffers = false);
 
 // The same with the command line of a capture that boots the real root: it lacks what the profile
 // spares a direct capture alone (security modules, accounting, files of every slab cache).

@@ -249,6 +249,11 @@ std::string parameter_name(std::string_view parameter) {
   return name;
 }
 
+bool keeps_integrity_buffers(std::string_view kernel, std::string_view command_line) {
+  return !is_before(kernel, kIntegrityPoolsSince) &&
+         std::ranges::count(split_parameters(command_line), kWithoutIntegrityPools) == 0;
+}
+
 std::set<std::string> modprobe_blacklist(std::string_view command_line) {
   constexpr std::string_view kParameter = "modprobe.blacklist=";
   std::set<std::string> names;

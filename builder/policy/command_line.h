@@ -60,6 +60,10 @@ CaptureCommandLine capture_command_line(const CommandLineInputs& inputs);
 // escape. A quote left open is closed, so that it cannot swallow what is appended.
 std::vector<std::string> split_parameters(std::string_view line);
 
+// Whether a kernel that has buffers for integrity metadata makes them: the line does not leave them
+// out with kWithoutIntegrityPools.
+bool keeps_integrity_buffers(std::string_view kernel, std::string_view command_line);
+
 // Names in all lists of modprobe.blacklist=, as they are written. Like libkmod, which compares them
 // with normalised names: one with '-' hides no module.
 std::set<std::string> modprobe_blacklist(std::string_view command_line);

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "builder/init/storage/luks.h"
 #include "builder/policy/dump_libraries.h"
 #include "builder/policy/lasting_target.h"
 #include "builder/policy/mounted_part.h"
@@ -88,11 +87,9 @@ Result<void> set_dump_arguments(const KdumpConfig& config, const DumpPair& pair,
 Result<void> check_keys(const std::vector<RequiredLayer>& layers) {
   std::vector<std::string_view> names;
   for (const RequiredLayer& layer : layers) {
-    kdinit::luks::Opening opening;
-    if (layer.kind == kdinit::LayerKind::kLuks &&
-        kdinit::luks::parse_opening(layer.parameters, opening)) {
-      names.push_back(opening.name);
-    }
+    if (layer.kind != kdinit::LayerKind::kLuks) continue;
+    const std::string_view opening = layer.parameters;  // which the name ends
+    names.push_back(opening.substr(opening.rfind(' ') + 1));
   }
   if (names.size() <= 1) return {};
   return fail(ErrorKind::kTargetNotSupported,
