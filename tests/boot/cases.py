@@ -193,6 +193,8 @@ CASES = {case.name: case for case in (
          part="full", sysroot=userland.sysroot),
     Case("virtio-ext4-7.3", "qemu-virtio-ext4-6.12", judge.saved, kernel="trixie-backports",
          sysroot=userland.sysroot),
+    Case("virtio-ext4-7.3-predicted-minimum", "qemu-virtio-ext4-6.12", judge.saved,
+         kernel="trixie-backports", crashkernel=PREDICTED, part="full", sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
          kernel="trixie-backports-cloud", part="full", sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", incomplete("the target is full"),
