@@ -104,7 +104,7 @@ void read_physical_volume(const RootedReader& reader, const std::string& name,
 }
 
 std::string layout_of(const lvm::Volume& volume) {
-  const auto segments = lvm::segments_of(volume, volume.devices.items[volume.devices.count - 1]);
+  const auto segments = lvm::segments_of(volume, volume.top());
   if (segments.front().kind == lvm::SegmentKind::kRaid1) return "raid1";
   const auto has = [segments](bool linear) {
     return std::ranges::any_of(

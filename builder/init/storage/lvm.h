@@ -129,6 +129,8 @@ struct Volume {
   List<Device, kMaxDevices> devices;
   List<Segment, kMaxSegments> segments;
   List<Stripe, kMaxStripes> stripes;
+  // The volume itself; only of one that was not refused.
+  [[nodiscard]] const Device& top() const { return devices.items[devices.count - 1]; }
 };
 
 // The layout of the volume `id`, or why not: anything but linear, striped and raid1 segments, the

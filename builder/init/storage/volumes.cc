@@ -197,7 +197,7 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
     return false;
   }
   if (!is_complete(patient, problem)) return false;
-  const lvm::Device& device = memory_.volume.devices.items[memory_.volume.devices.count - 1];
+  const lvm::Device& device = memory_.volume.top();
   Text<DM_NAME_LEN + 1> name;
   lvm::put_dm_name(memory_.volume, device, name);
   if (const int error = make_devices(drivers.mapper)) {
