@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from layers import Btrfs, Disk, FileSystem, layers_of
 from logical_volumes import Group, Volume
-from stacks import Array, Luks, Multipath
+from stacks import Array, FirmwareArray, Luks, Multipath
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ STACKS = (
     beside_root("qemu-md-raid1-0.90", Array(virtio(1, 2), "1", uuid(132), "0.90"), 32),
     beside_root("qemu-md-raid10", Array(scsi(4, megabytes=256), "10", uuid(133)), 33, "xfs"),
     beside_root("qemu-md-raid5", Array(scsi(3, megabytes=256), "5", uuid(134)), 34),
+    beside_root("qemu-md-firmware", FirmwareArray(scsi(2)), 45, refused=True),
     # No root beside it: what Debian's installer makes of two disks.
     Machine("qemu-lvm-md-raid1", (FileSystem(Volume(
         Group("deb-vg", (Array(scsi(2, partition=True), "1", uuid(135)),)), "root"), "ext4",

@@ -88,6 +88,41 @@ class Array(Layer):
 
 
 @dataclass(frozen=True)
+class FirmwareArray(Layer):
+    """A mirror with the metadata of a firmware RAID (DDF), which mdmon writes."""
+
+    members: tuple[Layer, ...]
+
+    tool = "mdadm"
+    modules = "md_mod raid1"
+    node = "/dev/md0"
+    CONTAINER = "/dev/md127"
+
+    @property
+    def below(self):
+        return self.members
+
+    @property
+    def make(self):
+        count = len(self.members)
+        return (f"mdadm --create {self.CONTAINER} --run --quiet --metadata=ddf --raid-devices={count} "
+                f"{nodes(self.members)} || fail container\n"
+                f"mdadm --create {self.node} --run --quiet --level=1 --raid-devices={count} "
+                f"--assume-clean {self.CONTAINER} || fail mdadm --create")
+
+    @property
+    def start(self):
+        return (f"mdadm --assemble {self.CONTAINER} --quiet --config=none {nodes(self.members)} "
+                f"|| fail container\nmdadm --incremental --quiet {self.CONTAINER} || fail array\n"
+                f"[ -b {self.node} ] || ln -s $(ls /dev/md[0-9]* | grep -v 127) {self.node}")
+
+    @property
+    def stop(self):
+        return "\n".join(f"mdadm --stop --quiet {node} || fail mdadm --stop"
+                         for node in (self.node, self.CONTAINER))
+
+
+@dataclass(frozen=True)
 class Luks(Layer):
     """A LUKS container, whose passphrase and volume key are known to everybody."""
 

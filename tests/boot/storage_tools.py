@@ -50,7 +50,7 @@ TOOLS = {
     "lvm": Tool(("lvm", "dmsetup"),
                 ("dm_mod", "dm_thin_pool", "dm_snapshot", "dm_cache", "dm_cache_smq", "dm_raid",
                  "dm_mirror", "dm_writecache", "raid1"), {"etc/lvm/lvm.conf": LVM_CONF}),
-    "mdadm": Tool(("mdadm",), ("md_mod", "raid0", "raid1", "raid10", "raid456", "linear")),
+    "mdadm": Tool(("mdadm", "mdmon"), ("md_mod", "raid0", "raid1", "raid10", "raid456", "linear")),
     "cryptsetup": Tool(("cryptsetup", "dmsetup"),
                        ("dm_mod", "dm_crypt", "xts", "aesni_intel", "algif_skcipher"),
                        {"etc/luks-volume-key": Luks.VOLUME_KEY,

@@ -51,8 +51,8 @@ TEST(TestDisk, HasTheIdentityOfTheTarget) {
 }
 
 TEST(TestDisk, RefusesWhatItCannotImitate) {
-  EXPECT_THAT(refusal(recorded("lvm-xfs")), HasSubstr("layers"));
-  EXPECT_THAT(refusal(recorded("btrfs-two-disks")), HasSubstr("layers"));
+  EXPECT_THAT(refusal(recorded("qemu-lvm-ext4")), HasSubstr("layers"));
+  EXPECT_THAT(refusal(recorded("qemu-btrfs-raid1")), HasSubstr("layers"));
   EXPECT_THAT(refusal(recorded("nvme-btrfs-subvolume")), HasSubstr("btrfs"));
   MachineFacts machine = virtio_machine();
   machine.devices.front().chain.front().driver = "mmcblk";

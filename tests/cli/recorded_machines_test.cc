@@ -96,8 +96,8 @@ constexpr std::pair<std::string_view, std::string_view> kVolumesNotAssembled[] =
 
 // Recorded with mdadm, cryptsetup and multipath-tools of Debian 12.
 constexpr std::pair<std::string_view, std::string_view> kStacksNotAssembled[] = {
-    {"md-raid1-ext4",
-     "md0, an MD RAID of type raid1 (metadata of a firmware RAID, external:/md127/0)"},
+    {"qemu-md-firmware",
+     "md0, an MD RAID of type raid1 (metadata of a firmware RAID, ddf_raid_member)"},
     {"qemu-luks1-ext4", "crypt, an encrypted volume whose key"},
     {"qemu-luks2-ext4", "crypt, an encrypted volume whose key"},
     {"qemu-lvm-luks", "crypt, an encrypted volume whose key"}};

@@ -138,7 +138,7 @@ void luks_ext4(FakeRoot& root) {
   mounts(root, "26 1 253:0 / / rw - ext4 /dev/mapper/nvme0n1p3_crypt rw\n");
 }
 
-void md_raid1(FakeRoot& root) {
+void md_firmware(FakeRoot& root) {
   add_partition(root, add_ahci_disk(root, "sda", "8:0", 0), "sda1", "8:1");
   add_partition(root, add_ahci_disk(root, "sdb", "8:16", 1), "sdb1", "8:17");
   const string md = "/sys/" + add_virtual(root, "md0", "9:0", {"sda1", "sdb1"});
@@ -232,10 +232,10 @@ const std::vector<FakeMachine>& fake_machines() {
       {"ahci-gpt-ext4", ahci_gpt_ext4},
       {"nvme-btrfs-subvolume", nvme_btrfs_subvolume},
       {"nvme-multipath-xfs", nvme_multipath},
-      {"btrfs-two-disks", btrfs_two_disks},
-      {"lvm-xfs", lvm_xfs},
-      {"luks-ext4", luks_ext4},
-      {"md-raid1-ext4", md_raid1},
+      {"btrfs-two-disks", btrfs_two_disks, "facts/gathered"},
+      {"lvm-xfs", lvm_xfs, "facts/gathered"},
+      {"luks-ext4", luks_ext4, "facts/gathered"},
+      {"md-firmware-ext4", md_firmware, "facts/gathered"},
       {"loop", loop_file},
       {"nfs", nfs},
       {"tmpfs", tmpfs},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Machines as proc, sys and etc show them. Each has a record NAME.json in tests/machines.
+// Machines as proc, sys and etc show them, each with the record NAME.json that is made of it.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,8 @@ namespace kd {
 struct FakeMachine {
   std::string name;
   std::function<void(FakeRoot&)> build;
+  // The folder of its record below tests; "facts/gathered" is for the tests of gathering alone.
+  std::string records = "machines";
   friend void PrintTo(const FakeMachine& machine, std::ostream* out) { *out << machine.name; }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/facts/gather.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -92,7 +93,7 @@ TEST_P(Machine, IsGatheredAsRecorded) {
   MachineFacts facts = gathered(root);
   facts.architecture = "x86_64";  // of whoever runs the test
   const std::string path =
-      std::string(KD_SOURCE_DIR "/tests/machines/") + GetParam().name + ".json";
+      fmt::format("{}/tests/{}/{}.json", KD_SOURCE_DIR, GetParam().records, GetParam().name);
   if (std::getenv("KD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << machine_to_json(facts);
   std::ostringstream record;
   record << std::ifstream(path).rdbuf();
@@ -154,7 +155,7 @@ TEST(Gather, FollowsSlavesThroughMapperAndRaid) {
   EXPECT_EQ(device(lvm, "dm-1").kind, BlockKind::kDeviceMapper);
   EXPECT_EQ(device(lvm, "dm-1").layer, "LVM");
   EXPECT_THAT(names(lvm.devices), ElementsAre("dm-0", "dm-1", "sda", "sda3"));
-  const MachineFacts raid = gathered_machine("md-raid1-ext4");
+  const MachineFacts raid = gathered_machine("md-firmware-ext4");
   EXPECT_EQ(device(raid, "md0").layer, "raid1");
   EXPECT_THAT(device(raid, "md0").below, ElementsAre("sda1", "sdb1"));
   EXPECT_EQ(device(gathered_machine("luks-ext4"), "dm-0").layer, "CRYPT");

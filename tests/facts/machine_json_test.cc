@@ -23,8 +23,8 @@ std::string text_of(const std::filesystem::path& path) {
   return text.str();
 }
 
-// LVM on a partition of a SCSI disk for the dump, with / on another volume of it.
-std::string record_text() { return text_of(std::string(kMachines) + "/lvm-xfs.json"); }
+// LVM on a partition for the dump, with / on another volume of it.
+std::string record_text() { return text_of(std::string(kMachines) + "/qemu-lvm-ext4.json"); }
 
 TEST(MachineJson, RoundTripKeepsEveryByteOfEveryRecord) {
   int records = 0;
@@ -168,7 +168,7 @@ constexpr Damage kDamages[] = {
     {"/dump_mount/uuid", "\"a b\"", "/dump_mount/uuid: is no UUID"},
     {"/dump_mount/device", "\"sdz\"", "/dump_mount/device: there is no device 'sdz'"},
     {"/dump_mount/device", "\"a/b\"", "/dump_mount/device: is no name"},
-    {"/dump_mount/members", "[\"sda\", \"sdz\"]", "/dump_mount/members/1: there is no device"},
+    {"/dump_mount/members", "[\"vda\", \"sdz\"]", "/dump_mount/members/1: there is no device"},
     {"/dump_mount/members", "[\"\"]", "/dump_mount/members/0: is no name"},
     {"/root_mount/device", "\"sdz\"", "/root_mount/device: there is no device"},
     {"/root_mount", "1", "/root_mount: is no object"},
@@ -207,12 +207,13 @@ void expect_each_member_needed(const json& record, const json::json_pointer& pat
   if (here.is_array() && !here.empty()) return expect_each_member_needed(record, path / 0);
   if (!here.is_object()) return;
   for (const auto& [name, value] : here.items()) {
+    expect_each_member_needed(record, path / name);
+    if (name == "volume") continue;  // only LVM has it
     json damaged = record;
     damaged[path].erase(name);
     const auto machine = machine_from_json(damaged.dump());
     ASSERT_FALSE(machine.has_value()) << (path / name).to_string();
     EXPECT_EQ(machine.error().message, (path / name).to_string() + ": is missing");
-    expect_each_member_needed(record, path / name);
   }
 }
 
