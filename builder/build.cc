@@ -103,8 +103,7 @@ Result<Outcome> build(const Options& options) {
   KD_TRY(Outcome built, build_unless_fresh(options, roots, facts, inputs, progress));
   if (!options.boot_test) return built;
   progress.step("crashing a machine with it");
-  return boot_test(options.output, reservation_for(options.request, facts), roots, facts, inputs,
-                   options.show, built);
+  return boot_test(options.output, options.request, roots, facts, inputs, options.show, built);
 }
 
 }  // namespace kd

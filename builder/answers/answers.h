@@ -46,8 +46,9 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
                                 const Roots& roots, const Facts& facts);
 
 // --boot-test: crashes a machine with the image that is on disk, and keeps what that told beside
-// it. `before` is the answer of the build.
-Result<Outcome> boot_test(const std::string& image, std::uint64_t reservation, const Roots& roots,
+// it. Where layers lead to the target, with one that is the same but for them, in a reservation
+// that is smaller by what they take. `before` is the answer of the build.
+Result<Outcome> boot_test(const std::string& image, const ImageRequest& request, const Roots& roots,
                           const Facts& facts, const ImageInputs& inputs, const Presentation& show,
                           const Outcome& before);
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "builder/base/result.h"
 #include "builder/base/runner.h"
@@ -19,8 +20,10 @@ struct BootTestInput {
   std::string image;              // bytes of the initrd
   std::string command_line;       // of the capture kernel
   std::uint64_t reservation = 0;  // bytes
-  std::string crash_init;         // bytes of kdump-init-crash
-  bool kvm = false;               // try it first; emulation takes over where it does not work
+  // Layers of the real machine that this one is without; what it tells is no measurement then.
+  std::vector<std::string> left_out;
+  std::string crash_init;  // bytes of kdump-init-crash
+  bool kvm = false;        // try it first; emulation takes over where it does not work
 };
 
 struct BootTestResult {

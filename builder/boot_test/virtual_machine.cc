@@ -28,13 +28,9 @@ constexpr std::array<Controller, 6> kControllers = {{
 
 // The only disk below the target; null when there are layers or several.
 const BlockDevice* disk_of(const MachineFacts& machine) {
-  const auto find = [&machine](std::string_view name) {
-    const auto found = std::ranges::find(machine.devices, name, &BlockDevice::name);
-    return found == machine.devices.end() ? nullptr : &*found;
-  };
-  const BlockDevice* device = find(machine.dump_mount.device);
+  const BlockDevice* device = find_device(machine, machine.dump_mount.device);
   if (device != nullptr && device->kind == BlockKind::kPartition && device->below.size() == 1) {
-    device = find(device->below.front());
+    device = find_device(machine, device->below.front());
   }
   const bool plain = device != nullptr && device->kind == BlockKind::kDisk;
   return plain && machine.dump_mount.members.size() < 2 ? device : nullptr;
@@ -62,6 +58,27 @@ Result<std::vector<std::string>> make_command(const DumpMount& mount) {
 }
 
 }  // namespace
+
+WithoutLayers without_layers(MachineFacts machine) {
+  if (disk_of(machine) != nullptr) return {std::move(machine), {}};
+  WithoutLayers result;
+  const BlockDevice* device = find_device(machine, machine.dump_mount.device);
+  // A device is never below itself, so this ends (see check_machine()).
+  while (device != nullptr && !device->below.empty()) {
+    if (!device->layer.empty()) result.left_out.push_back(device->layer);
+    device = find_device(machine, device->below.front());
+  }
+  if (device == nullptr) return {std::move(machine), {}};
+  if (machine.dump_mount.members.size() > 1) {
+    result.left_out.push_back("other disks of " + machine.dump_mount.fs_type);
+  }
+  machine.dump_mount.device = machine.dump_mount.source = device->name;
+  machine.dump_mount.members.clear();
+  machine.root_mount.reset();
+  machine.devices = {BlockDevice(*device)};
+  result.machine = std::move(machine);
+  return result;
+}
 
 Result<TestDisk> test_disk(const MachineFacts& machine) {
   TestDisk result;

@@ -17,6 +17,13 @@ struct TestDisk {
   std::vector<std::string> make_command;  // NAME of mkfs and arguments; the file comes last
 };
 
+// The same machine with its target on the first of its disks alone.
+struct WithoutLayers {
+  MachineFacts machine;
+  std::vector<std::string> left_out;  // "LVM", "raid1", "other disks of btrfs"; empty: the same
+};
+WithoutLayers without_layers(MachineFacts machine);
+
 // ErrorKind::kTargetNotSupported for what cannot be imitated: layers, other controllers,
 // subvolumes.
 Result<TestDisk> test_disk(const MachineFacts& machine);

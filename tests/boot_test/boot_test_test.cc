@@ -45,6 +45,7 @@ class BootTest : public testing::Test {
                           .image = "image",
                           .command_line = "nr_cpus=1",
                           .reservation = std::uint64_t{96} << 20,
+                          .left_out = left_out_,
                           .crash_init = "init",
                           .kvm = kvm_},
                          runner_);
@@ -58,6 +59,7 @@ class BootTest : public testing::Test {
   FakeRunner runner_;
   ProgramOutcome machine_;
   bool kvm_ = false;
+  std::vector<std::string> left_out_;
 };
 
 TEST_F(BootTest, SavedDumpPassesAndIsAMeasurement) {
@@ -106,6 +108,17 @@ TEST_F(BootTest, MachineThatHangsFails) {
   const Result<BootTestResult> result = run();
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_FALSE(result->passed);
+  EXPECT_THAT(result->text, HasSubstr("not done after 300 s"));
+}
+
+TEST_F(BootTest, WithoutAllLayersItIsNoMeasurement) {
+  console(std::string(kSaved) + "\n");
+  left_out_ = {"LVM", "raid1"};
+  const Result<BootTestResult> result = run();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_TRUE(result->passed);
+  EXPECT_THAT(result->text, HasSubstr("left out: LVM, raid1;"));
+  EXPECT_FALSE(measurement_from_json(result->json));
 }
 
 TEST_F(BootTest, EmulatesWhereKvmDoesNotWork) {

@@ -15,6 +15,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 MachineFacts recorded(const std::string& name) {
@@ -52,13 +53,26 @@ TEST(TestDisk, HasTheIdentityOfTheTarget) {
 
 TEST(TestDisk, RefusesWhatItCannotImitate) {
   EXPECT_THAT(refusal(recorded("qemu-lvm-ext4")), HasSubstr("layers"));
-  EXPECT_THAT(refusal(recorded("qemu-btrfs-raid1")), HasSubstr("layers"));
   EXPECT_THAT(refusal(recorded("nvme-btrfs-subvolume")), HasSubstr("btrfs"));
   MachineFacts machine = virtio_machine();
   machine.devices.front().chain.front().driver = "mmcblk";
   EXPECT_THAT(refusal(machine), HasSubstr("no controller like that of vda"));
   machine.dump_mount.uuid.clear();
   EXPECT_THAT(refusal(machine), HasSubstr("UUID"));
+}
+
+TEST(TestDisk, LiesOnOneDiskWhereTheMachineHasLayers) {
+  const auto left_out = [](const char* name) {
+    const WithoutLayers result = without_layers(recorded(name));
+    EXPECT_TRUE(test_disk(result.machine)) << name;
+    return result.left_out;
+  };
+  EXPECT_THAT(left_out("qemu-virtio-ext4"), IsEmpty());
+  EXPECT_THAT(left_out("qemu-lvm-ext4"), ElementsAre("LVM"));
+  EXPECT_THAT(left_out("qemu-lvm-md-raid1"), ElementsAre("LVM", "raid1"));
+  EXPECT_THAT(left_out("qemu-lvm-luks"), ElementsAre("LVM", "CRYPT"));
+  EXPECT_THAT(left_out("qemu-lvm-multipath"), ElementsAre("LVM", "mpath"));
+  EXPECT_THAT(left_out("qemu-btrfs-raid1"), ElementsAre("other disks of btrfs"));
 }
 
 TEST(QemuCommand, ReservesWhatIsTestedInMemoryThatHasRoomForIt) {
