@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bisection of a size in MiB."""
+"""Bisection of a size."""
 
 import functools
 
 
-def smallest(saves, low, high):
+def smallest(saves, low, high, most=1024):
     """The least number that saves, taking it that every larger one does too.
 
     The bracket only saves time: it moves when `high` fails or `low` saves.
@@ -12,7 +12,7 @@ def smallest(saves, low, high):
     saves = functools.cache(saves)
     while not saves(high):
         low, high = high, high + 2 * (high - low)
-        if high > 1024:
+        if high > most:
             return None
     while saves(low):
         low, high = low - (high - low), low

@@ -148,9 +148,14 @@ def unpacked_bytes(builder):
     """Bytes of all files; those of ours are inside of its packed ones."""
     if builder.ours:
         return build_report(builder.command)["unpacked_bytes"]
+    return bytes_in(builder.image)
+
+
+def bytes_in(image):
+    """Bytes of all files of a peer's image."""
     folder = OUT / "unpacked"
     shutil.rmtree(folder, ignore_errors=True)
-    debian_root.run("unmkinitramfs", builder.image, folder)
+    debian_root.run("unmkinitramfs", image, folder)
     files = {(s.st_dev, s.st_ino): s.st_size
              for s in (path.lstat() for path in folder.rglob("*") if path.is_file()
                        and not path.is_symlink())}

@@ -48,8 +48,9 @@ tar -C /run/record -cf /dev/vdb sys proc kdump
 echo "RECORDED"
 systemctl --force --force poweroff
 """
+# Once in each boot that has a disk for what is recorded, when everything else has started.
 UNIT = """[Unit]
-ConditionPathExists=/dev/vdb
+ConditionPathExists=/dev/{disk}
 After=kdump-tools.service basic.target
 [Service]
 Type=idle
@@ -60,8 +61,11 @@ WantedBy=multi-user.target
 """
 
 
-def make_root(root):
-    """A root directory with our kernel, initramfs-tools, kdump-tools and dracut."""
+def make_root(root, *more, mounted=f"UUID={debian_root.UUID}", recorder=RECORDER, disk="vdb"):
+    """A root directory with our kernel, initramfs-tools, kdump-tools, dracut and `more` packages.
+
+    `mounted` is the device of /; `recorder` runs when it boots with that disk.
+    """
     kernel = kernels.unpacked(KERNEL)
     shutil.rmtree(root, ignore_errors=True)
     debian_root.run("cp", "-a", "--reflink=auto", debian_root.base(), root)
@@ -73,13 +77,14 @@ def make_root(root):
                  f"lib/modules/{kernel.version}"):
         debian_root.run("cp", "-a", "--reflink=auto", kernel.root / path, root / path)
     debian_root.chroot(root, "apt-get", "-q", "update")
-    debian_root.chroot(root, "apt-get", "-qy", "install", "--no-install-recommends", *PEERS)
+    debian_root.chroot(root, "apt-get", "-qy", "install", "--no-install-recommends", *PEERS,
+                       *more)
     debian_root.chroot(root, "sh", "-c", "dpkg -i /root/kdump-tools_*.deb && "
                        "rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/*")
-    debian_root.write(root, "etc/fstab", f"UUID={debian_root.UUID} / ext4 defaults 0 1\n")
+    debian_root.write(root, "etc/fstab", f"{mounted} / ext4 defaults 0 1\n")
     debian_root.write(root, "etc/hostname", "bench\n")
-    debian_root.write(root, "etc/systemd/system/record.service", UNIT)
-    debian_root.write(root, "usr/local/sbin/record", RECORDER, 0o755)
+    debian_root.write(root, "etc/systemd/system/record.service", UNIT.format(disk=disk))
+    debian_root.write(root, "usr/local/sbin/record", recorder, 0o755)
     debian_root.chroot(root, "systemctl", "enable", "record.service")
     debian_root.chroot(root, "systemctl", "mask", "serial-getty@ttyS0.service",
                        "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer")
@@ -99,17 +104,24 @@ def make_disk():
     scratch.rename(DISK)
 
 
+def first_initrd(root, image, modules=""):
+    """An initrd to boot the root directory with; `modules` beside those of the other guests."""
+    kernel = kernels.unpacked(KERNEL)
+    shutil.copytree(root / "etc/initramfs-tools", root / "run/first")
+    for path, text in debian_root.INITRAMFS.items():
+        debian_root.write(root, path.replace("etc/initramfs-tools", "run/first"), text)
+    with open(root / "run/first/modules", "a", encoding="utf-8") as file:
+        file.write(modules)
+    debian_root.chroot(root, "mkinitramfs", "-d", "/run/first", "-o", "/run/first.img",
+                       kernel.version)
+    shutil.copyfile(root / "run/first.img", image)
+
+
 def record():
     """Boots the machine once; its kdump-tools then builds an image as it does for a user."""
     make_disk()
     kernel = kernels.unpacked(KERNEL)
-    root = enter()  # a first initrd, to boot with
-    shutil.copytree(root / "etc/initramfs-tools", root / "run/first")
-    for path, text in debian_root.INITRAMFS.items():
-        debian_root.write(root, path.replace("etc/initramfs-tools", "run/first"), text)
-    debian_root.chroot(root, "mkinitramfs", "-d", "/run/first", "-o", "/run/first.img",
-                       kernel.version)
-    shutil.copyfile(root / "run/first.img", OUT / "first.img")
+    first_initrd(enter(), OUT / "first.img")
     tar = OUT / "record.tar"
     with open(tar, "wb") as file:
         file.truncate(1 << 30)

@@ -9,7 +9,6 @@ import reservation
 from paths import MACHINES
 from reservation import Setup
 
-KERNEL = "bookworm"
 # A single panic near the minimum is down to chance: when the kernel unpacks the image beside its
 # initcalls, it matters which of them come first.
 TIMES = 3
@@ -80,7 +79,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-def compare(builder, names, kernel=KERNEL):
+def compare(builder, names, kernel):
     """Measures the stacks and prints a table; whether none costs more than it may."""
     rows = []
     reservation.OUT.mkdir(parents=True, exist_ok=True)
