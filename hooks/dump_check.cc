@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "builder/facts/dump_program.h"
+#include "builder/facts/gather.h"
+#include "builder/facts/logical_volume.h"
 #include "builder/facts/mount_table.h"
 #include "builder/facts/system_text.h"
 #include "builder/init/memory.h"
@@ -20,7 +22,9 @@ std::uint64_t free_space(const RootedReader& reader, const std::string& director
   struct statvfs info {};
   if (!path || ::statvfs(path->c_str(), &info) != 0) return 0;
   // f_bfree: root writes the dump.
-  return std::uint64_t{info.f_bfree} * info.f_frsize;
+  const std::uint64_t space = std::uint64_t{info.f_bfree} * info.f_frsize;
+  const Result<MachineFacts> machine = gather_machine(reader, directory);
+  return machine ? std::min(space, pool_room(*machine, machine->dump_mount.device)) : space;
 }
 
 // Empty where it cannot be told.

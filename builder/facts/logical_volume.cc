@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "builder/facts/logical_volume.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -11,6 +13,7 @@
 #include "builder/facts/device_files.h"
 #include "builder/init/storage/container.h"
 #include "builder/init/storage/lvm.h"
+#include "builder/init/storage/thin_pool.h"
 
 namespace kd {
 namespace {
@@ -49,10 +52,10 @@ void add_below(const DeviceMap& devices, const std::string& name, const std::str
 
 // What the physical volumes below one volume tell of its group.
 struct Group {
-  std::size_t readable = 0;  // devices that could be opened
-  std::vector<lvm::Id> physical_volumes;
-  std::vector<std::string> damaged;  // names of devices
-  std::vector<char> text;            // the newest; empty without any
+  std::size_t readable = 0;                                       // devices that could be opened
+  std::vector<std::pair<lvm::Id, std::string>> physical_volumes;  // with the names of the devices
+  std::vector<std::string> damaged;                               // names of devices
+  std::vector<char> text;                                         // the newest; empty without any
   std::uint64_t seqno = 0;
   std::string hidden;  // a disk that init will not take for a physical volume, and why
 };
@@ -99,13 +102,14 @@ void read_physical_volume(const RootedReader& reader, const std::string& name,
     case lvm::LabelState::kFound:
       break;
   }
-  group.physical_volumes.push_back(label.physical_volume);
+  group.physical_volumes.emplace_back(label.physical_volume, name);
   for (const lvm::Area& area : label.areas) read_area(device, area, name, wanted, group);
 }
 
 std::string layout_of(const lvm::Volume& volume) {
   const auto segments = lvm::segments_of(volume, volume.top());
   if (segments.front().kind == lvm::SegmentKind::kRaid1) return "raid1";
+  if (segments.front().kind == lvm::SegmentKind::kThin) return "thin";
   const auto has = [segments](bool linear) {
     return std::ranges::any_of(
         segments, [&](const auto& segment) { return (segment.stripe_count == 1) == linear; });
@@ -113,8 +117,30 @@ std::string layout_of(const lvm::Volume& volume) {
   return !has(false) ? "linear" : has(true) ? "linear, striped" : "striped";
 }
 
+std::string text_of(const lvm::Refusal& refusal) {
+  if (!refusal.refused()) return {};
+  return refusal.detail.empty() ? refusal.what
+                                : fmt::format("{}: {}", refusal.what, refusal.detail);
+}
+
+auto find_physical_volume(const Group& group, const lvm::Id& id) {
+  return std::ranges::find(group.physical_volumes, id, &std::pair<lvm::Id, std::string>::first);
+}
+
+// The pool runs and writes past the cache of the disk, in which there may be what was read before.
+void describe_pool(const RootedReader& reader, const Group& group, const lvm::Volume& volume,
+                   LogicalVolume& described) {
+  const auto [physical, offset] = lvm::pool_metadata(volume);
+  const Fd fd = open_block_device(reader, find_physical_volume(group, physical.id)->second);
+  ::posix_fadvise(fd.get(), static_cast<off_t>(offset), kdinit::thin::kBlockSize,
+                  POSIX_FADV_DONTNEED);
+  kdinit::FileReader device(fd.get());
+  described.problem = text_of(kdinit::thin::check(device, offset, volume.pool, described.room));
+}
+
 // The same as init will decide, with the same words.
-void describe(const Group& group, const lvm::Id& id, LogicalVolume& described) {
+void describe(const RootedReader& reader, const Group& group, const lvm::Id& id,
+              LogicalVolume& described) {
   if (!group.hidden.empty()) {
     described.problem = group.hidden;
     return;
@@ -127,24 +153,21 @@ void describe(const Group& group, const lvm::Id& id, LogicalVolume& described) {
   }
   const auto volume = std::make_unique<lvm::Volume>();
   const std::string_view text(group.text.data(), group.text.size());
-  if (const lvm::Refusal refusal = lvm::find_volume(text, id, *volume); refusal.refused()) {
-    described.problem = refusal.what;
-    if (!refusal.detail.empty()) described.problem += fmt::format(": {}", refusal.detail);
-    return;
-  }
+  described.problem = text_of(lvm::find_volume(text, id, *volume));
+  if (!described.problem.empty()) return;
   // A leg that failed before may be all that is there in the capture, and is old.
   for (const lvm::PhysicalVolume& needed : volume->physical_volumes) {
     if (needed.needed && needed.missing) {
       described.problem = fmt::format("physical volume {} is marked missing", needed.name);
       return;
     }
-    if (needed.needed &&
-        std::ranges::find(group.physical_volumes, needed.id) == group.physical_volumes.end()) {
+    if (needed.needed && find_physical_volume(group, needed.id) == group.physical_volumes.end()) {
       described.problem = fmt::format("physical volume {} was not found below it", needed.name);
       return;
     }
   }
   described.layout = layout_of(*volume);
+  if (!volume->pool.name.empty()) describe_pool(reader, group, *volume, described);
 }
 
 }  // namespace
@@ -158,6 +181,15 @@ std::optional<LogicalVolume> volume_of_uuid(std::string_view uuid) {
                        .id = with_dashes(uuid.substr(kId)),
                        .layout = {},
                        .problem = {}};
+}
+
+std::uint64_t pool_room(const MachineFacts& machine, std::string_view name) {
+  const BlockDevice* device = find_device(machine, name);
+  std::uint64_t room = std::numeric_limits<std::uint64_t>::max();
+  if (device == nullptr) return room;
+  if (device->volume) room = device->volume->room;
+  for (const std::string& below : device->below) room = std::min(room, pool_room(machine, below));
+  return room;
 }
 
 void read_volumes(const RootedReader& reader, DeviceMap& devices) {
@@ -176,7 +208,7 @@ void read_volumes(const RootedReader& reader, DeviceMap& devices) {
     for (const std::string& disk : below.physical) {
       read_physical_volume(reader, disk, wanted, group);
     }
-    if (group.readable > 0) describe(group, id, *device.volume);
+    if (group.readable > 0) describe(reader, group, id, *device.volume);
   }
   for (const std::string& part : parts) devices.at(part).volume.reset();
 }

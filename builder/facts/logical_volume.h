@@ -22,4 +22,7 @@ std::optional<LogicalVolume> volume_of_uuid(std::string_view uuid);
 // group.
 void read_volumes(const RootedReader& reader, DeviceMap& devices);
 
+// Bytes that the pools have room for on which the device lies; no limit without any.
+std::uint64_t pool_room(const MachineFacts& machine, std::string_view device);
+
 }  // namespace kd

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,11 +33,15 @@ struct LogicalVolume {
   std::string group;  // id of the volume group, as lvm prints it
   std::string id;     // id of the volume, as lvm prints it
   // How its extents lie on physical volumes: "linear", "striped" or, of segments of both kinds,
-  // "linear, striped"; "raid1".
+  // "linear, striped"; "raid1"; "thin".
   std::string layout;
-  // What init does not understand of it, or will not use. Both are empty when nobody could read
+  // What init does not understand of it, or will not use; with a layout, what keeps it from that
+  // now. Both are empty when nobody could read
   // the physical volumes.
   std::string problem;
+  // Bytes that the pool of a thin one has room for, whatever the file system says. Not recorded: it
+  // changes all the time.
+  std::uint64_t room = std::numeric_limits<std::uint64_t>::max();
   bool operator==(const LogicalVolume&) const = default;
 };
 

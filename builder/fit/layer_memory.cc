@@ -21,6 +21,13 @@ constexpr std::uint64_t kMappedDevice = 256 << 10;
 constexpr std::uint64_t kArray = 768 << 10;
 // Of a raid1 volume beside that of a volume: an array, and two mapped devices for each of its legs.
 constexpr std::uint64_t kRaid1Volume = kArray + (256 << 10);
+// Of a thin volume beside that of a volume: three mapped devices more, and of the pool 1024
+// mappings and 1024 cells kept for what is being written, a table of 8192 cells to sort
+// (pool_create() in drivers/md/dm-thin.c), 512 KiB of pages to copy blocks with
+// (dm_kcopyd_client_create()), and what it has read of its metadata: up to 2 % of the memory
+// (DM_BUFIO_MEMORY_PERCENT in dm-bufio.c), of which a dump of 1 GiB in chunks of 64 KiB changes 0.5
+// MiB.
+constexpr std::uint64_t kThinVolume = std::uint64_t{1536} << 10;
 // An array with parity starts with 256 stripes, of which each disk has a page, two bios and their
 // vectors (setup_conf() in drivers/md/raid5.c).
 constexpr std::uint64_t kStripeDisk = 1152 << 10;
@@ -59,6 +66,11 @@ std::vector<Term> layer_terms(const std::vector<RequiredLayer>& layers) {
           static_cast<std::uint64_t>(std::ranges::count(layers, true, &RequiredLayer::raid1))) {
     terms.push_back({"raid1 volumes", count * kRaid1Volume,
                      fmt::format("{} KiB for each", kRaid1Volume >> 10)});
+  }
+  if (const auto count =
+          static_cast<std::uint64_t>(std::ranges::count(layers, true, &RequiredLayer::thin))) {
+    terms.push_back(
+        {"thin volumes", count * kThinVolume, fmt::format("{} KiB for each", kThinVolume >> 10)});
   }
   if (disks > 0) {
     terms.push_back({"stripes of md", disks * kStripeDisk,

@@ -65,6 +65,7 @@ class Capture {
     return false;
   }
   [[nodiscard]] std::string_view directory() const { return directory_.view(); }
+  [[nodiscard]] Path in_directory(std::string_view name) const;
 
   const InitConfig& config_;
   System& system_;
@@ -115,7 +116,7 @@ void Capture::save() {
     if (!want_dmesg && !report_.target_stalled) {
       report_.dmesg_saved = step("dmesg", &Capture::save_dmesg);
     }
-    report_.incomplete_bytes = size_of(Path(directory(), "/", kIncompleteDump).c_str());
+    report_.incomplete_bytes = size_of(in_directory(kIncompleteDump).c_str());
     report_.result = report_.incomplete_bytes > 0 ? Result::kIncomplete
                      : report_.dmesg_saved        ? Result::kDmesgOnly
                                                   : Result::kFailed;
@@ -219,7 +220,7 @@ bool Capture::make_directory() {
 }
 
 bool Capture::save_dmesg() {
-  const Path incomplete(directory(), "/", kIncompleteDmesg);
+  const Path incomplete = in_directory(kIncompleteDmesg);
   Command command;
   command.arguments.add("makedumpfile");
   for (std::string_view part :
@@ -242,10 +243,11 @@ bool Capture::save_dmesg() {
     ::unlink(incomplete.c_str());
     return fail(name.view(), ": ", ::strerror(error));
   }
-  say_here("saved ", name.view(), ", ", size_of(Path(directory(), "/", name.view()).c_str()) / 1024,
-           " KiB");
+  say_here("saved ", name.view(), ", ", size_of(in_directory(name.view()).c_str()) / 1024, " KiB");
   return true;
 }
+
+Path Capture::in_directory(std::string_view name) const { return Path(directory(), "/", name); }
 
 bool Capture::save_dump() {
   if (report_.target_stalled) return fail("nothing more is written to a disk that does not answer");
@@ -265,8 +267,8 @@ bool Capture::save_dump() {
 // What the first try has written is kept until the second has done better.
 bool Capture::retry_dump() {
   say_here("trying again with the retry arguments");
-  const Path first(directory(), "/", kFirstTry);
-  const Path second(directory(), "/", kIncompleteDump);
+  const Path first = in_directory(kFirstTry);
+  const Path second = in_directory(kIncompleteDump);
   ::rename(second.c_str(), first.c_str());
   const Attempt attempt = try_dump(config_.retry_arguments);
   const bool first_is_more = size_of(first.c_str()) > size_of(second.c_str());
@@ -281,6 +283,7 @@ bool Capture::retry_dump() {
 
 void Capture::say_free_space() {
   if (system_.free_bytes(directory_.c_str(), report_.free_bytes) != 0) return;
+  report_.free_bytes = std::min(report_.free_bytes, system_.room());
   say_here(mib(report_.free_bytes / 1024), " MiB free on the target");
 }
 
@@ -292,6 +295,8 @@ Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& 
   command.grows.put(directory(), "/", kIncompleteDump);
   command.arguments.add(command.grows.view());
   command.stall_timeout = config_.stall_timeout;
+  // A file system takes more than the pool below it has room for, and loses that or itself later.
+  command.largest_file = system_.room();
   Text<256> line;
   command.arguments.describe(line);
   say_here(line.view());
@@ -306,18 +311,20 @@ Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& 
     return Attempt::kGivenUp;
   }
   report_.dump_file.put(name.view());
-  report_.dump_bytes = size_of(Path(directory(), "/", name.view()).c_str());
+  report_.dump_bytes = size_of(in_directory(name.view()).c_str());
   say_here("saved ", name.view(), ", ", report_.dump_bytes / 1024, " KiB");
   return Attempt::kSaved;
 }
 
 // makedumpfile ends with 1 for nearly everything; the usual cause can be seen from outside.
 // A second try, which does not compress, would need more space; and crash(8) opens what the first
-// one has written, because makedumpfile marks its header as incomplete.
+// one has written, because its header is marked as incomplete.
 Capture::Attempt Capture::give_up_dump(const ChildResult& result) {
   report_.target_stalled = result.stalled;
-  const bool full =
-      !result.stalled && system_.is_full(Path(directory(), "/", kIncompleteDump).c_str());
+  const Path incomplete = in_directory(kIncompleteDump);
+  const bool full = !result.stalled && (size_of(incomplete.c_str()) >= system_.room() ||
+                                        system_.is_full(incomplete.c_str()));
+  if (full) mark_incomplete(incomplete.c_str());
   report_.target_full = full;
   Text<160> why;
   result.describe(why);

@@ -25,15 +25,19 @@ constexpr std::uint64_t kKillGraceMs = 10'000;
 constinit const char* const kEnvironment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/",
                                               "TMPDIR=/tmp", "TERM=linux", nullptr};
 
-[[noreturn]] void exec_child(char* const* argv, int error_pipe) {
+[[noreturn]] void exec_child(const Command& command, int error_pipe) {
   if (const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); fd >= 0) {
     [[maybe_unused]] const auto written = ::write(fd, "1000", 4);
   }
   if (const int null = ::open("/dev/null", O_RDONLY); null >= 0) ::dup2(null, STDIN_FILENO);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  sigset_t blocked;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGXFSZ);  // a file too large is an error of write(2), as on vfat
+  ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  const rlimit largest{.rlim_cur = command.largest_file, .rlim_max = command.largest_file};
+  ::prlimit(0, RLIMIT_FSIZE, &largest, nullptr);
   ::environ = const_cast<char**>(kEnvironment);
+  char* const* argv = command.arguments.argv();
   ::execvp(argv[0], argv);
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(error_pipe, &error, sizeof error);
@@ -151,7 +155,7 @@ ChildResult run_child(const Command& command, Ticker& ticker) {
     result.spawn_error = errno;
     return result;
   }
-  if (pid == 0) exec_child(command.arguments.argv(), write_end.get());
+  if (pid == 0) exec_child(command, write_end.get());
   write_end.reset();
   // The pipe closes without a byte at the moment of a successful exec.
   if (::read(read_end.get(), &result.spawn_error, sizeof(int)) == sizeof(int)) {

@@ -4,6 +4,8 @@
 // and in the real root.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +35,9 @@ class Arguments {
 
 struct Command {
   Arguments arguments;
-  Path grows;                       // file whose growth is progress; empty: not watched
-  std::uint32_t stall_timeout = 0;  // seconds without growth until SIGKILL, 0 = never
+  Path grows;                           // file whose growth is progress; empty: not watched
+  std::uint32_t stall_timeout = 0;      // seconds without growth until SIGKILL, 0 = never
+  rlim_t largest_file = RLIM_INFINITY;  // bytes; EFBIG beyond
 };
 
 struct ChildResult {

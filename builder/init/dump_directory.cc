@@ -122,6 +122,21 @@ std::uint64_t size_of(const char* path) {
   return ::stat(path, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
 }
 
+void mark_incomplete(const char* path) {
+  // struct disk_dump_header of makedumpfile, and DUMP_DH_COMPRESSED_INCOMPLETE in its status
+  constexpr std::string_view kSignature = "KDUMP   ";
+  constexpr off_t kStatus = 424;
+  constexpr char kIncomplete = 0x8;
+  const kd::Fd fd(::open(path, O_RDWR | O_CLOEXEC));
+  char header[kStatus + 1];
+  if (::pread(fd.get(), header, sizeof header, 0) != sizeof header ||
+      !std::string_view(header, sizeof header).starts_with(kSignature)) {
+    return;
+  }
+  header[kStatus] = static_cast<char>(header[kStatus] | kIncomplete);
+  [[maybe_unused]] const auto written = ::write(fd.get(), header, sizeof header);
+}
+
 int delete_old_runs(std::string_view base, std::string_view current, std::uint32_t keep,
                     TextBuffer& deleted, Ticker& ticker) {
   const kd::Fd fd(::open(Path(base).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -45,6 +45,10 @@ int overwrite_file(std::string_view directory, std::string_view name, std::strin
 // Size in bytes; 0 when there is none.
 std::uint64_t size_of(const char* path);
 
+// Marks a dump of makedumpfile's own format as incomplete, without which crash(8) trusts what is
+// not there; nothing for other files. makedumpfile does so itself for ENOSPC alone.
+void mark_incomplete(const char* path);
+
 // Deletes the oldest run directories of `base` until `keep` are left, never `current`. Other names,
 // directories of other users (who is running this is root), files and symbolic links are not
 // counted, touched or followed, mount points not entered. `deleted` gets the names; ticker.tick()

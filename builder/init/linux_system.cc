@@ -112,7 +112,9 @@ int LinuxSystem::mount(const char* device, const char* directory, const char* ty
                               : use == MountUse::kWritableRoot
                                   ? 0
                                   : MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC;
-  return ::mount(device, directory, type, flags, options) == 0 ? 0 : errno;
+  if (::mount(device, directory, type, flags, options) != 0) return errno;
+  if (use == MountUse::kData) room_ = kernel_assembly().room(device);
+  return 0;
 }
 
 int LinuxSystem::unmount(const char* directory) {

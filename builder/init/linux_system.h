@@ -33,6 +33,7 @@ class LinuxSystem final : public RootSystem {
   int mount(const char* device, const char* directory, const char* type, const char* options,
             MountUse use) override;
   int unmount(const char* directory) override;
+  std::uint64_t room() override { return room_; }
   ChildResult run(const Command& command) override;
   int free_bytes(const char* directory, std::uint64_t& bytes) override;
   bool is_full(const char* file) override;
@@ -44,6 +45,7 @@ class LinuxSystem final : public RootSystem {
   Guard guard_;
   Console console_{STDERR_FILENO};
   Memory lowest_;
+  std::uint64_t room_ = kNoLimit;
 };
 
 // Reads at most `capacity` bytes of a file into `buffer`; returns what was read, empty on error.

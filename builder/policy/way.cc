@@ -81,7 +81,7 @@ std::string_view unread_part(const BlockDevice& device) {
 
 // What helps where a storage layer does not.
 std::string_view advice_for(const BlockDevice& device) {
-  return device.volume ? "; linear, striped and raid1 volumes are, and partitions" : "";
+  return device.volume ? "; linear, striped, raid1 and thin volumes are, and partitions" : "";
 }
 
 // What has to be there for a device: of an array no spares, and no disks that have failed.
@@ -121,6 +121,11 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
   }
   // Two partitions of one disk lead to it twice.
   if (std::ranges::find(stack, device) != stack.end()) return {};
+  if (const auto& volume = device->volume;
+      volume && !volume->layout.empty() && !volume->problem.empty()) {
+    return fail(ErrorKind::kFailed, "{} is on {}, a {} logical volume that cannot be {} now: {}",
+                place.path, device->name, volume->layout, place.role, volume->problem);
+  }
   if (const std::string layer = is_part(*device, above) ? "" : foreign_layer(*device);
       !layer.empty()) {
     return fail(ErrorKind::kTargetNotSupported,
@@ -221,6 +226,10 @@ void add_layer(const BlockDevice& device, std::string_view top, const MachineFac
       way.layers.back().raid1 = true;
       want("raid1", reason, way);  // nothing asks for it, as with an array
       want("dm_raid", reason, way);
+    }
+    if (device.volume->layout == "thin") {
+      way.layers.back().thin = true;
+      want("dm_thin_pool", reason, way);
     }
   }
   if (device.multipath) add_multipath(*device.multipath, reason, way);

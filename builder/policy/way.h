@@ -24,6 +24,7 @@ struct RequiredLayer {
   std::string parameters;
   std::uint64_t stripe_disks = 0;  // of an array with parity, for which it has a cache of stripes
   bool raid1 = false;              // a logical volume that is an array of its parts
+  bool thin = false;               // one that takes its blocks from a pool
   bool operator==(const RequiredLayer&) const = default;
 };
 

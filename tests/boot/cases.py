@@ -52,6 +52,17 @@ SNAPSHOT = """
 load dm_snapshot
 lvm lvcreate -qq -s -l 20 -n kept deb-vg/var-crash || fail lvcreate
 """
+# Another volume takes all but {left} MiB of the pool, of which the image does not know. By steps: the
+# file system still zeroes its tables of inodes.
+FILL_POOL = """
+lvm lvcreate -qq --thin -V 300m -n kept vg0/pool || fail lvcreate
+for step in $(seq 0 299); do
+  set -- $(dmsetup status vg0-pool-tpool)
+  [ $((${{6#*/}} - ${{6%/*}})) -gt $(({left} * 16)) ] || break
+  dd if=/dev/urandom of=/dev/vg0/kept bs=1M count=1 seek=$step oflag=direct 2>/dev/null || fail dd
+done
+echo "guest: pool $*"
+"""
 # Chunks of data come to lie on both devices of a btrfs.
 SPREAD = """
 dd if=/dev/zero of=$target/kept-data bs=1M count=400 || fail spread
@@ -237,6 +248,13 @@ CASES = {case.name: case for case in (
          part="full"),
     Case("lvm-raid1-disk-gone", "qemu-lvm-raid1", saved_and_says("with 1 of 2 legs"),
          changes=gone("disk2"), config=HURRIED, part="full"),
+    Case("lvm-thin", "qemu-lvm-thin", saved_and_says("made vg0-crash")),
+    Case("lvm-thin-predicted-minimum", "qemu-lvm-thin", judge.saved, crashkernel=PREDICTED,
+         part="full"),
+    Case("lvm-thin-full", "qemu-lvm-thin", not_touched("has to make room in its pool"), prepare=FILL_POOL.format(left=12),
+         config=HURRIED, part="full"),
+    Case("lvm-thin-filling", "qemu-lvm-thin", incomplete("the target is full"),
+         prepare=FILL_POOL.format(left=24), part="full"),
     Case("multipath-ext4", "qemu-multipath-ext4", saved_on("/dev/dm-0"), part="full"),
     Case("multipath-predicted-minimum", "qemu-multipath-ext4", judge.saved, crashkernel=PREDICTED,
          part="full"),

@@ -49,7 +49,7 @@ lvm vgchange -qq -an {group} && lvm vgcfgbackup -qq -f /group {group} || fail vg
 awk '/physical_volumes/ {{ p = 1 }} /logical_volumes/ {{ p = 0 }}
      !p && /^[ \\t]*id = / {{ n++; $3 = sprintf("\\"kdump%d-0000-0000-0000-0000-0000-%06d\\"", n, n) }}
      {{ print }}' /group > /group.fixed
-lvm vgcfgrestore -qq -f /group.fixed {group} && lvm vgchange -qq -ay {group} || fail vgcfgrestore
+lvm vgcfgrestore -qq {force} -f /group.fixed {group} && lvm vgchange -qq -ay {group} || fail vgcfgrestore
 """
 
 
@@ -62,6 +62,7 @@ class Volume(Layer):
     layout: str = ""  # lvm commands that make it, in the place of lvcreate -l 50%FREE
     random_ids: bool = False  # of what lvm would not restore from an edited copy
     modules: str = ""  # of the device mapper, beside dm_mod
+    force = ""  # of vgcfgrestore: what lvm warns of is that ids in a pool would not fit, and they stay
 
     @property
     def below(self):
@@ -78,4 +79,23 @@ class Volume(Layer):
         commands = self.layout or f"lvcreate -qq -l 50%FREE -n {self.name} {group}"
         lines = [f"lvm {command} || fail {command.split()[0]}"
                  for command in commands.strip().splitlines()]
-        return "\n".join(lines + ([] if self.random_ids else [FIXED_IDS.format(group=group)]))
+        return "\n".join(lines + ([] if self.random_ids else [FIXED_IDS.format(group=group, force=self.force)]))
+
+
+@dataclass(frozen=True)
+class ThinVolume(Volume):
+    """One that takes its blocks from the pool POOL of its group, with a snapshot of it."""
+
+    pool: str = "pool"
+    modules: str = "dm_thin_pool dm_snapshot"  # for which lvcreate -s asks first
+
+    tool = "pdata_tools"
+    force = "--force"
+
+    @property
+    def examine(self):
+        """What the pool's own tool thinks of its metadata, for which it must not be in use."""
+        group, metadata = self.group.name, f"{self.group.name}/{self.pool}_tmeta"
+        return (f"lvm vgchange -qq -an {group} && lvm lvchange -qq -y -ay {metadata} || fail component\n"
+                f"audit pdata_tools thin_check /dev/{metadata}\n"
+                f"lvm lvchange -qq -an {metadata} && lvm vgchange -qq -ay {group} || fail vgchange")

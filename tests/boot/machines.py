@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from layers import Btrfs, Disk, FileSystem, layers_of
-from logical_volumes import Group, Volume
+from logical_volumes import Group, ThinVolume, Volume
 from stacks import Array, FirmwareArray, Luks, Multipath
 
 
@@ -101,10 +101,10 @@ lvcreate -qq -L 100m -n root deb-vg /dev/nvme0n1
 lvcreate -qq -L 20m -n gap deb-vg /dev/nvme0n1
 lvextend -qq -L +80m deb-vg/root /dev/nvme0n1
 lvextend -qq -L +100m deb-vg/root /dev/nvme1n1"""), "ext4", uuid(23)),)),
-    beside_root("qemu-lvm-thin", Volume(
+    beside_root("qemu-lvm-thin", ThinVolume(
         OTHER, "crash", "lvcreate -qq --type thin-pool -L 300m -n pool vg0\n"
-        "lvcreate -qq --thin -V 256m -n crash vg0/pool", random_ids=True, modules="dm_thin_pool"),
-                24, refused=True),
+        "lvcreate -qq --thin -V 256m -n crash vg0/pool\n"
+        "lvcreate -qq -s -n before vg0/crash"), 24),
     beside_root("qemu-lvm-origin", Volume(
         OTHER, "crash", "lvcreate -qq -L 256m -n crash vg0\n"
         "lvcreate -qq -s -L 64m -n before vg0/crash", random_ids=True, modules="dm_snapshot"),

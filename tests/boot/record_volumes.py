@@ -3,7 +3,8 @@
 """Records volumes that lvm makes of others, for tests/init/storage: record_volumes.py FOLDER
 
 A guest makes them with Debian's lvm2, prints the tables that it has loaded, and what the tests read is
-kept of its disks: the first MiB with label and metadata, as parts-N.xz.
+kept of its disks: the first MiB with label and metadata, as parts-N.xz, and the superblock that the
+kernel wrote of a thin pool, as pool.xz.
 """
 
 import lzma
@@ -46,6 +47,10 @@ lvm vgchange -qq -an p-g || fail vgchange
 """
 
 
+def pack(content, path):
+    path.write_bytes(lzma.compress(content, check=lzma.CHECK_CRC32, filters=[PACKING]))
+
+
 def record(folder):
     kernel = kernels.unpacked("bookworm")
     BOOT.mkdir(parents=True, exist_ok=True)
@@ -60,8 +65,11 @@ def record(folder):
         for index, disk in enumerate(disks):
             with open(disk, "rb") as file:
                 start = file.read(KEPT)
-            (folder / f"parts-{index + 1}.xz").write_bytes(lzma.compress(
-                start, check=lzma.CHECK_CRC32, filters=[PACKING]))
+            pack(start, folder / f"parts-{index + 1}.xz")
+        sector = int(re.search(r"pool_tmeta: 0 \d+ linear \S+ (\d+)", said).group(1))
+        with open(disks[-1], "rb") as file:
+            file.seek(sector * 512)
+            pack(file.read(4096), folder / "pool.xz")
     print("\n".join(re.findall(r"guest: (?:number|table|volume) .*", said)))
 
 

@@ -17,7 +17,8 @@ PACKAGES = ("lvm2", "dmsetup", "mdadm", "cryptsetup-bin", "multipath-tools", "kp
             "libedit2", "libbsd0", "libmd0", "libtinfo6", "libselinux1", "libpcre2-8-0",
             "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5",
             "libzstd1", "libudev1", "libgcc-s1", "libcryptsetup12", "libpopt0", "libuuid1",
-            "libargon2-1", "libjson-c5", "libssl3", "liburcu8")
+            "libargon2-1", "libjson-c5", "libssl3", "liburcu8", "thin-provisioning-tools",
+            "libexpat1", "libstdc++6")
 PLACE = "opt/storage"
 
 
@@ -29,7 +30,7 @@ class Tool:
     plugins: str = ""  # folder of libraries that are opened by name
 
 
-# There is no udev in the guest, and no program to check thin pools and caches.
+# There is no udev in the guest, and no program to check caches; thin pools are checked apart.
 LVM_CONF = b"""
 activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 }
 backup { backup=0 archive=0 }
@@ -50,6 +51,7 @@ TOOLS = {
     "lvm": Tool(("lvm", "dmsetup"),
                 ("dm_mod", "dm_thin_pool", "dm_snapshot", "dm_cache", "dm_cache_smq", "dm_raid",
                  "dm_mirror", "dm_writecache", "raid1"), {"etc/lvm/lvm.conf": LVM_CONF}),
+    "pdata_tools": Tool(("pdata_tools",), ("dm_thin_pool",)),
     "mdadm": Tool(("mdadm", "mdmon"), ("md_mod", "raid0", "raid1", "raid10", "raid456", "linear")),
     "cryptsetup": Tool(("cryptsetup", "dmsetup"),
                        ("dm_mod", "dm_crypt", "xts", "aesni_intel", "algif_skcipher"),

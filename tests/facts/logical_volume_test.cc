@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/facts/fake_root.h"
+#include "tests/init/storage/memory_device.h"
 
 namespace kd {
 namespace {
@@ -124,6 +125,49 @@ TEST_F(LogicalVolumes, AreFollowedThroughTheirHiddenParts) {
   EXPECT_EQ(devices.at("dm-0").volume->layout, "linear");
   EXPECT_FALSE(devices.at("dm-1").volume.has_value());
   EXPECT_FALSE(devices.at("dm-2").volume.has_value());
+}
+
+// The group and the pool of tests/boot/record_volumes.py.
+class ThinVolumes : public LogicalVolumes {
+ protected:
+  void SetUp() override {
+    const std::string lvm = KD_SOURCE_DIR "/tests/init/storage/lvm/";
+    root_.block("devices/pci0000:00/0000:00:05.0/virtio2/block/vdc", "254:32", 262144);
+    root_.file("/dev/vdc", kdinit::unpacked(lvm + "parts-3.xz"));
+    write_superblock(kdinit::unpacked(lvm + "pool.xz"));
+    map("dm-0", dm_uuid(kdinit::kPartsGroup, kdinit::kPartsBase, "-tmeta"), {"vdc"});
+    map("dm-1", dm_uuid(kdinit::kPartsGroup, kdinit::kPartsMirror, "-tdata"), {"vdc"});
+    map("dm-2", dm_uuid(kdinit::kPartsGroup, kdinit::kPartsPool, "-tpool"), {"dm-0", "dm-1"});
+    map("dm-3", dm_uuid(kdinit::kPartsGroup, kdinit::kPartsThin), {"dm-2"});
+  }
+  void write_superblock(const std::string& superblock) {
+    std::fstream disk(root_.path() + "/dev/vdc");
+    disk.seekp(std::streamoff{55296} * 512);
+    disk << superblock;
+  }
+};
+
+TEST_F(ThinVolumes, TellWhatTheirPoolHasRoomFor) {
+  const LogicalVolume volume = *read("dm-3").at("dm-3").volume;
+  EXPECT_EQ(volume.layout, "thin");
+  EXPECT_EQ(volume.problem, "");
+  EXPECT_EQ(volume.room, 8u << 20);
+}
+
+TEST_F(ThinVolumes, LimitWhatLiesOnThem) {
+  MachineFacts machine;
+  for (const auto& [name, device] : read("dm-3")) machine.devices.push_back(device);
+  machine.devices.push_back({.name = "dm-4", .kind = BlockKind::kDeviceMapper, .below = {"dm-3"}});
+  EXPECT_EQ(pool_room(machine, "dm-4"), 8u << 20);
+  EXPECT_EQ(pool_room(machine, "vdc"), std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(pool_room(machine, "none"), std::numeric_limits<std::uint64_t>::max());
+}
+
+TEST_F(ThinVolumes, AreAProblemForNowWithoutTheMetadataOfTheirPool) {
+  write_superblock(std::string(4096, '\0'));
+  const LogicalVolume volume = *read("dm-3").at("dm-3").volume;
+  EXPECT_EQ(volume.layout, "thin");
+  EXPECT_EQ(volume.problem, "unreadable or damaged are the metadata of its pool: pool");
 }
 
 TEST(VolumeOfUuid, IsNothingForOtherMappedDevices) {

@@ -119,6 +119,16 @@ TEST(MemoryModel, PartsOfARaid1VolumeCount) {
   EXPECT_GE(predict(input).capture.total(), linear + (4 * 50U << 10) + (256 * 256U));
 }
 
+TEST(MemoryModel, PoolOfAThinVolumeCounts) {
+  ModelInput input = model(kMiB, {}, kVariants[0]);
+  input.layers.resize(1);
+  const std::uint64_t linear = predict(input).capture.total();
+  input.layers[0].thin = true;
+  // Three more devices, 1024 mappings and cells of 88 bytes, 8192 pointers, 128 pages of kcopyd.
+  EXPECT_GE(predict(input).capture.total(),
+            linear + (3 * 50U << 10) + (2 * 1024 * 88U) + (8192 * 8U) + (128 * 4096U));
+}
+
 TEST(MemoryModel, StripesOfAnArrayWithParityCount) {
   ModelInput input = model(kMiB, {}, kVariants[0]);
   input.layers = {{.kind = kdinit::LayerKind::kMd}};

@@ -33,8 +33,8 @@ class Device final : public kdinit::BlockReader {
 
 void check_stripes(const lvm::Segment& segment, std::size_t devices) {
   must(segment.first_stripe + segment.stripe_count <= volume.stripes.count);
-  const bool parts = segment.kind == lvm::SegmentKind::kRaid1;
-  must(!parts || segment.stripe_count % 2 == 0);
+  const bool parts = segment.kind != lvm::SegmentKind::kStriped;
+  must(segment.kind != lvm::SegmentKind::kRaid1 || segment.stripe_count % 2 == 0);
   for (const lvm::Stripe& stripe : lvm::stripes_of(volume, segment)) {
     must(stripe.below < (parts ? devices : volume.physical_volumes.count));
     must(parts || volume.physical_volumes.items[stripe.below].needed);
@@ -51,12 +51,19 @@ void check_volume() {
     for (const lvm::Segment& segment : lvm::segments_of(volume, device)) {
       must(segment.start == next && segment.length > 0 && segment.stripe_count > 0);
       must(segment.stripe_count == 1 || segment.stripe_size > 0 ||
-           segment.kind == lvm::SegmentKind::kRaid1);
+           segment.kind != lvm::SegmentKind::kStriped);
       check_stripes(segment, i);
       next += segment.length;
     }
     must(next > 0);
   }
+}
+
+// The device below the volume is the pool, and its metadata begin on a disk.
+void check_pool() {
+  must(volume.devices.count == 4 && volume.pool.chunk > 0 && volume.pool.promised > 0);
+  must(volume.devices.items[2].layer == lvm::kPoolLayer);
+  must(lvm::pool_metadata(volume).physical_volume.needed);
 }
 
 }  // namespace
@@ -79,6 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!lvm::find_volume(text, id, volume).refused()) {
     must(group || summary.seqno == 0);
     check_volume();
+    if (!volume.pool.name.empty()) check_pool();
     kdinit::Text<300> name;
     lvm::put_dm_name(volume, volume.devices.items[0], name);
   }

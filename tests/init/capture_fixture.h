@@ -72,6 +72,7 @@ class FakeSystem final : public System {
       result = dump_results.front();
       dump_results.erase(dump_results.begin());
     }
+    if (output.ends_with("dump-incomplete")) largest_files.push_back(command.largest_file);
     if (on_run) on_run(output);
     if (output_appears) std::ofstream(output) << "line 1\nline 2\n";
     if (!outputs.empty() && output.ends_with("dump-incomplete")) {
@@ -89,6 +90,7 @@ class FakeSystem final : public System {
     bytes = free;
     return 0;
   }
+  std::uint64_t room() override { return pool_room; }
   bool is_full(const char*) override {
     ++full_asked;
     return full;
@@ -111,6 +113,8 @@ class FakeSystem final : public System {
   std::vector<std::string> outputs;  // of the dumps; the usual one once they are used up
   bool report_is_blocked = false;    // by a directory of its name
   std::uint64_t free = std::uint64_t{1} << 40;
+  std::uint64_t pool_room = kNoLimit;
+  std::vector<std::uint64_t> largest_files;  // of the runs that dump
   bool full = false;
   int full_asked = 0;
 

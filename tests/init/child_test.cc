@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <tuple>
 
@@ -54,6 +55,19 @@ TEST_F(Child, ExitCodeIsKept) {
   EXPECT_FALSE(result.ok());
   EXPECT_EQ(result.exit_code, 7);
   EXPECT_EQ(text_of(result), "ended with exit code 7");
+}
+
+TEST_F(Child, FileGetsNoLargerThanAllowedAndTheProgramIsToldSo) {
+  TemporaryDirectory root;
+  command.largest_file = 5000;
+  // Not of a shell, which unblocks all signals: dd(1) ends with 1 for an error of write(2).
+  for (const std::string& argument :
+       {std::string("dd"), std::string("if=/dev/zero"), "of=" + root.path("file"),
+        std::string("bs=9000"), std::string("count=1")}) {
+    command.arguments.add(argument);
+  }
+  EXPECT_EQ(run_child(command, ticker).exit_code, 1);
+  EXPECT_EQ(std::filesystem::file_size(root.path("file")), 5000u);
 }
 
 TEST_F(Child, SigkillIsExplainedAsLackOfMemory) {

@@ -78,6 +78,25 @@ TEST(RunDirectory, SaysWhyItCannotBe) {
   EXPECT_EQ(make_run_directory(root.path("file/crash"), "202401020304", name), ENOTDIR);
 }
 
+TEST(MarkIncomplete, SetsOneBitInADump) {
+  TemporaryDirectory root;
+  std::string dump = "KDUMP   " + std::string(1000, '\1');
+  root.write("dump", dump);
+  mark_incomplete(root.path("dump").c_str());
+  dump[424] = '\x9';
+  EXPECT_EQ(root.read("dump"), dump);
+}
+
+TEST(MarkIncomplete, LeavesOtherFilesAlone) {
+  TemporaryDirectory root;
+  for (const std::string& content : {std::string(1000, '\1'), std::string("KDUMP   short")}) {
+    root.write("file", content);
+    mark_incomplete(root.path("file").c_str());
+    EXPECT_EQ(root.read("file"), content);
+  }
+  mark_incomplete(root.path("none").c_str());
+}
+
 TEST(Publish, RenamesWithinTheDirectory) {
   const TemporaryDirectory root;
   root.write("dump-incomplete", "data");

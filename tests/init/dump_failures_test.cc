@@ -150,6 +150,24 @@ TEST_F(CaptureTest, DumpThatFillsTheTargetIsKeptWithoutALargerTry) {
   EXPECT_EQ(root.read(in_run("dump-incomplete")), "line 1\nline 2\n");
 }
 
+TEST_F(CaptureTest, DumpGetsNoLargerThanThePoolHasRoomFor) {
+  system.pool_room = 14;  // of the two lines that the fake writes
+  system.dump_results = {exit_code(1)};
+  run();
+  EXPECT_THAT(system.largest_files, testing::ElementsAre(14));
+  EXPECT_EQ(report.result, Result::kIncomplete);
+  EXPECT_EQ(report.free_bytes, 14u);
+  EXPECT_THAT(saved_report()["error"].get<std::string>(), HasSubstr("the target is full"));
+}
+
+TEST_F(CaptureTest, SmallerDumpFailedForAnotherReason) {
+  system.pool_room = 15;
+  system.dump_results = {exit_code(1), exit_code(1)};
+  run();
+  EXPECT_THAT(system.largest_files, testing::ElementsAre(15, 15)) << "the second try as well";
+  EXPECT_THAT(saved_report()["error"].get<std::string>(), testing::Not(HasSubstr("full")));
+}
+
 TEST_F(CaptureTest, FirstReportHasRoomForTheLast) {
   std::uint64_t first = 0;
   system.on_run = [&](const std::string& output) {

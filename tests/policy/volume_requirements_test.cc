@@ -85,24 +85,45 @@ TEST(VolumeRequirements, OnARaid1GetsTheArrayToo) {
   EXPECT_FALSE(result->layers[1].raid1) << "/ is linear";
 }
 
+TEST(VolumeRequirements, OnAThinVolumeGetsThePoolToo) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout = "thin";
+  const auto result = decide_for(machine);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_THAT(wanted_names(*result), testing::IsSupersetOf({"dm_mod", "dm_thin_pool"}));
+  EXPECT_TRUE(result->layers[0].thin);
+  EXPECT_FALSE(result->layers[1].thin) << "/ is linear";
+}
+
+// It may be one again, so nothing is built in another way.
+TEST(VolumeRequirements, FailsForAThinVolumeWhosePoolIsFull) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout = "thin";
+  machine.devices[1].volume->problem = "lvextend has to make room: pool";
+  expect_refused(decide_for(machine), ErrorKind::kFailed,
+                 "/var/crash is on dm-1, a thin logical volume that cannot be a dump target now: "
+                 "lvextend has to make room: pool");
+}
+
 TEST(VolumeRequirements, RefusesAVolumeThatInitDoesNotUnderstandWithItsTypeAndWhatIsSupported) {
   MachineFacts machine = lvm_machine();
   machine.devices[1].volume->layout.clear();
-  machine.devices[1].volume->problem = "it is a thin volume";
+  machine.devices[1].volume->problem = "it is a cached volume";
   const auto result = decide_for(machine);
-  expect_refused(result, ErrorKind::kTargetNotSupported,
-                 "/var/crash is on dm-1, a logical volume of LVM (it is a thin volume): this "
-                 "storage layer is not supported as a dump target yet; linear, striped and raid1");
+  expect_refused(
+      result, ErrorKind::kTargetNotSupported,
+      "/var/crash is on dm-1, a logical volume of LVM (it is a cached volume): this "
+      "storage layer is not supported as a dump target yet; linear, striped, raid1 and thin");
 }
 
 TEST(VolumeRequirements, DoesWithoutARootOnAVolumeThatInitDoesNotUnderstand) {
   MachineFacts machine = lvm_machine();
-  machine.devices[0].volume->problem = "it is a thin volume";
+  machine.devices[0].volume->problem = "it is a cached volume";
   const auto result = decide_for(machine);
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_FALSE(result->root.has_value());
   EXPECT_THAT(result->layers, ElementsAre(volume_layer("cccccc-0000-0000-0000-0000-0000-000002")));
-  EXPECT_THAT(result->notes, Contains(HasSubstr("it is a thin volume")));
+  EXPECT_THAT(result->notes, Contains(HasSubstr("it is a cached volume")));
 }
 
 // To read a disk takes root: what was built before stays, and the next try may know.

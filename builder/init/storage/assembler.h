@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -16,6 +18,8 @@
 #include "builder/init/text.h"
 
 namespace kdinit {
+
+inline constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
 // A block device as a scan sees it.
 struct SeenDevice {
@@ -47,6 +51,11 @@ class Assembler {
   // not only those that it cannot do without.
   virtual bool make(std::size_t layer, bool patient, LayerDrivers& drivers, TextBuffer& made,
                     TextBuffer& problem) = 0;
+  // Bytes that what was made of this kind may still take, below the device of this name.
+  [[nodiscard]] virtual std::uint64_t room(const DeviceDirectories& /*directories*/,
+                                           std::string_view /*device*/) {
+    return kNoLimit;
+  }
 
  protected:
   ~Assembler() = default;

@@ -78,6 +78,13 @@ unsigned LayerAssembly::make(const DeviceDirectories& directories, bool patient,
   return count;
 }
 
+std::uint64_t LayerAssembly::room(std::string_view path, const DeviceDirectories& directories) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  std::uint64_t room = kNoLimit;
+  for (const Kind& row : kKinds) room = std::min(room, row.assembler.room(directories, name));
+  return room;
+}
+
 Assembly& kernel_assembly() {
   static constinit KernelDeviceMapper mapper;
   static constinit KernelArrayDriver driver;

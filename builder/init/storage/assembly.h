@@ -20,6 +20,8 @@ class Assembly {
   // `problems` are appended to. See Assembler::make().
   virtual unsigned make(const DeviceDirectories& directories, bool patient, TextBuffer& made,
                         TextBuffer& problems) = 0;
+  // Bytes that may be written to "/dev/dm-4", where what it is made of has less than it shows.
+  [[nodiscard]] virtual std::uint64_t room(std::string_view path) = 0;
 
  protected:
   ~Assembly() = default;
@@ -33,6 +35,8 @@ class LayerAssembly final : public Assembly {
   std::string_view add(const SeenDevice& device, BlockReader& reader) override;
   unsigned make(const DeviceDirectories& directories, bool patient, TextBuffer& made,
                 TextBuffer& problems) override;
+  [[nodiscard]] std::uint64_t room(std::string_view path) override { return room(path, {}); }
+  [[nodiscard]] std::uint64_t room(std::string_view path, const DeviceDirectories& directories);
 
  private:
   LayerDrivers drivers_;

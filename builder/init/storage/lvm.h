@@ -80,6 +80,7 @@ struct Refusal {
   std::string_view detail;
   [[nodiscard]] bool refused() const { return what != nullptr; }
 };
+inline constexpr Refusal kDamaged{"the metadata of the group is damaged", {}};
 
 struct PhysicalVolume {
   Id id;
@@ -93,13 +94,16 @@ struct PhysicalVolume {
 };
 
 struct Stripe {
-  std::uint32_t below = 0;  // index into Volume::physical_volumes, of a raid1 into Volume::devices
+  // Index into Volume::physical_volumes; of what is made of other devices into Volume::devices.
+  std::uint32_t below = 0;
   std::uint64_t start = 0;  // sector on it
 };
 
 enum class SegmentKind {
-  kStriped,  // of one stripe: linear
-  kRaid1,    // for each leg two stripes: where the kernel keeps its state, and the data
+  kStriped,   // of one stripe: linear
+  kRaid1,     // for each leg two stripes: where the kernel keeps its state, and the data
+  kThinPool,  // of two stripes: its metadata and its data; see Volume::pool
+  kThin,      // of one: the pool
 };
 
 struct Segment {
@@ -108,7 +112,8 @@ struct Segment {
   std::uint64_t length = 0;        // sectors
   std::uint32_t first_stripe = 0;  // index into Volume::stripes
   std::uint32_t stripe_count = 0;
-  std::uint64_t stripe_size = 0;  // sectors, 0 when linear; of a raid1 those of a region
+  // Sectors, 0 when linear; of a raid1 those of a region, of a pool those of a chunk.
+  std::uint64_t stripe_size = 0;
 };
 
 // What the kernel makes a device of: the volume, or a part of it that lvm hides.
@@ -118,6 +123,24 @@ struct Device {
   std::uint32_t first_segment = 0;  // index into Volume::segments; in order, without gaps
   std::uint32_t segment_count = 0;
   bool missing = false;  // see mark_missing()
+  // What lvm ends its uuid with, so that nobody takes it for a volume: "tmeta", "tdata",
+  // kPoolLayer.
+  std::string_view layer{};
+};
+inline constexpr std::string_view kPoolLayer = "tpool";
+
+enum class Discards { kPassDown, kNoPassDown, kIgnore };
+
+// What the text says of the pool that a thin volume takes its blocks from.
+struct ThinPool {
+  std::string_view name{};  // empty: the volume is not thin
+  std::uint64_t transaction = 0;
+  bool pending = false;  // the last transaction may not have reached the pool yet
+  bool zero = false;     // new blocks are filled with zeros
+  Discards discards = Discards::kPassDown;
+  std::uint64_t chunk = 0;      // sectors
+  std::uint64_t promised = 0;   // chunks that its volumes have together, in use or not
+  std::uint64_t volume_id = 0;  // of the volume, in the pool
 };
 
 // Some 50 KiB, all zero at first: make it a static one, and its pages are taken as they are used.
@@ -129,14 +152,16 @@ struct Volume {
   List<Device, kMaxDevices> devices;
   List<Segment, kMaxSegments> segments;
   List<Stripe, kMaxStripes> stripes;
+  ThinPool pool;
   // The volume itself; only of one that was not refused.
   [[nodiscard]] const Device& top() const { return devices.items[devices.count - 1]; }
 };
 
-// The layout of the volume `id`, or why not: anything but linear, striped and raid1 segments, the
-// legs of which are linear or striped, on physical volumes that are not marked missing, of which a
-// raid1 needs those of one leg; a volume that another one is made of or that has snapshots; a group
-// that is exported, clustered or shared; what cannot be written; flags and settings not known here.
+// The layout of the volume `id`, or why not: anything but linear, striped, raid1 and thin segments,
+// the parts of which are linear or striped, on physical volumes that are not marked missing, of
+// which a raid1 needs those of one leg; a volume that another one is made of or that has snapshots
+// other than thin ones; a group that is exported, clustered or shared; what cannot be written;
+// flags and settings not known here.
 Refusal find_volume(std::string_view text, const Id& id, Volume& volume);
 
 // Marks the devices that cannot be made, as not all they need is `present`: a raid1 needs one leg.
@@ -148,9 +173,18 @@ std::span<const Stripe> stripes_of(const Volume& volume, const Segment& segment)
 // A leg of a raid1 by its two stripes.
 bool has_leg(const Volume& volume, const Stripe& metadata, const Stripe& data);
 
+// Where the metadata of the pool of a thin volume begin, with no less than a chunk of dm-stripe, 4
+// KiB.
+struct Place {
+  const PhysicalVolume& physical_volume;
+  std::uint64_t offset = 0;  // bytes
+};
+Place pool_metadata(const Volume& volume);
+
 // As lvm names devices, so that it finds the volume active later: "group-name" with each dash of
-// the two names doubled; "LVM-" and both ids (libdm/libdm-string.c, dm_build_dm_name).
+// the two names doubled, and "-tpool" for a pool below its volumes; "LVM-", both ids and the layer
+// (libdm/libdm-string.c, dm_build_dm_name; build_dm_uuid() of lib/misc/lvm-string.c).
 void put_dm_name(const Volume& volume, const Device& device, TextBuffer& out);
-void put_dm_uuid(const Id& group, const Id& volume, TextBuffer& out);
+void put_dm_uuid(const Id& group, const Id& volume, TextBuffer& out, std::string_view layer = {});
 
 }  // namespace kdinit::lvm

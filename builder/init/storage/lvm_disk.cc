@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "builder/init/storage/crc.h"
 #include "builder/init/storage/little_endian.h"
 #include "builder/init/storage/lvm.h"
 
@@ -16,24 +17,8 @@ constexpr unsigned kLabelSectors = 4;  // lvm looks for a label in these
 constexpr std::uint32_t kInitialCrc = 0xf597a6cf;
 using Sector = std::array<unsigned char, kSectorSize>;
 
-// CRC-32 without a final inversion, by nibbles: the usual table would take a KiB of the image.
 std::uint32_t crc(std::uint32_t value, std::span<const unsigned char> bytes) {
-  constexpr auto kTable = [] {
-    std::array<std::uint32_t, 16> table{};
-    for (std::uint32_t i = 0; i < 16; ++i) {
-      table[i] = i;
-      for (int bit = 0; bit < 4; ++bit) {
-        table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xedb88320 : table[i] >> 1;
-      }
-    }
-    return table;
-  }();
-  for (const unsigned char byte : bytes) {
-    value ^= byte;
-    value = value >> 4 ^ kTable[value & 15];
-    value = value >> 4 ^ kTable[value & 15];
-  }
-  return value;
+  return plain_crc<0xedb88320>(value, bytes);
 }
 
 bool has_text(const Sector& sector, std::size_t offset, std::string_view text) {

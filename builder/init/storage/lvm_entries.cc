@@ -153,4 +153,13 @@ std::string_view unknown_flag(std::string_view section, std::span<const std::str
   return {};
 }
 
+std::string_view unknown_key(std::string_view section, std::span<const std::string_view> known) {
+  Entries entries(section);
+  Entry entry;
+  while (entries.next(entry)) {
+    if (std::find(known.begin(), known.end(), entry.key) == known.end()) return entry.key;
+  }
+  return {};
+}
+
 }  // namespace kdinit::lvm

@@ -59,4 +59,7 @@ bool has_flag(std::string_view section, std::string_view flag);
 // The first one that is not among the `known`; empty when all are.
 std::string_view unknown_flag(std::string_view section, std::span<const std::string_view> known);
 
+// The first entry that is not among the `known`; empty when all are.
+std::string_view unknown_key(std::string_view section, std::span<const std::string_view> known);
+
 }  // namespace kdinit::lvm

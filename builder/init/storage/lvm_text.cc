@@ -2,9 +2,12 @@
 //
 // What the text of a volume group says.
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "builder/init/storage/lvm.h"
 #include "builder/init/storage/lvm_entries.h"
+#include "builder/init/storage/lvm_pool.h"
 
 namespace kdinit::lvm {
 namespace {
@@ -14,9 +17,11 @@ constexpr std::array<std::string_view, 5> kGroupFlags = {"RESIZEABLE", "READ", "
                                                          "WRITE_LOCKED", "NOAUTOACTIVATE"};
 constexpr std::array<std::string_view, 1> kPhysicalFlags = {"ALLOCATABLE"};
 // NOTSYNCED: made with --nosync, which only the first activation tells the kernel.
-constexpr std::array<std::string_view, 8> kVolumeFlags = {
-    "READ",        "WRITE",           "VISIBLE",        "WRITE_LOCKED",
-    "FIXED_MINOR", "ACTIVATION_SKIP", "NOAUTOACTIVATE", "NOTSYNCED"};
+// ERROR_WHEN_FULL: of a pool, from which init wants nothing else.
+constexpr std::array<std::string_view, 9> kVolumeFlags = {
+    "READ",           "WRITE",       "VISIBLE",
+    "WRITE_LOCKED",   "FIXED_MINOR", "ACTIVATION_SKIP",
+    "NOAUTOACTIVATE", "NOTSYNCED",   "ERROR_WHEN_FULL"};
 // Rates bound a recovery, and none runs.
 constexpr std::array<std::string_view, 9> kRaid1Keys = {
     "start_extent",      "extent_count",     "type", "tags", "device_count", "region_size", "raids",
@@ -45,8 +50,6 @@ Entry find_group(std::string_view text) {
   return {};
 }
 
-constexpr Refusal kDamaged{"the metadata of the group is damaged", {}};
-
 Refusal check_group(std::string_view group) {
   for (const std::string_view flag : {"EXPORTED", "CLUSTERED", "SHARED", "PVMOVE"}) {
     if (has_flag(group, flag)) return {"the group is marked", flag};
@@ -59,20 +62,12 @@ Refusal check_group(std::string_view group) {
   return {};
 }
 
-// The first entry that is not among the `known`; empty when all are.
-std::string_view unknown_key(std::string_view section, std::span<const std::string_view> known) {
-  Entries entries(section);
-  Entry entry;
-  while (entries.next(entry)) {
-    if (std::find(known.begin(), known.end(), entry.key) == known.end()) return entry.key;
-  }
-  return {};
-}
-
 // Whether an entry of a segment names a volume. Whatever the key: origin, cow_store,
-// external_origin, raids, mirrors, metadata, thin_pool, and those of a later lvm.
-bool names(const Entry& entry, std::string_view volume) {
+// external_origin, raids, mirrors, metadata, and those of a later lvm. A pool may have many
+// volumes, and snapshots in it take nothing from their origin.
+bool names(const Entry& entry, bool thin, std::string_view volume) {
   if (entry.key == "type" || entry.key == "tags") return false;
+  if (thin && (entry.key == "thin_pool" || entry.key == "origin")) return false;
   if (unquoted(entry.value) == volume) return true;
   Elements elements(entry.value);
   for (std::string_view element; elements.next(element);) {
@@ -80,6 +75,9 @@ bool names(const Entry& entry, std::string_view volume) {
   }
   return false;
 }
+
+// What a device is to the volume.
+enum class Role { kVolume, kPool, kPart };
 
 // Reads one volume of a group.
 class VolumeReader {
@@ -91,15 +89,19 @@ class VolumeReader {
   bool read_physical_volumes();
   [[nodiscard]] Refusal find_own_name(std::string_view& name) const;
   [[nodiscard]] Refusal check_others(std::string_view name, std::string_view user) const;
-  Refusal read_device(std::string_view name, std::string_view user);
-  Refusal read_part(std::string_view name) {
-    return name == own_ ? kDamaged : read_device(name, own_);
+  Refusal read_device(std::string_view name, std::string_view user, Role role,
+                      std::string_view layer = {});
+  Refusal read_part(std::string_view name, std::string_view user, std::string_view layer = {}) {
+    return name == own_ ? kDamaged : read_device(name, user, Role::kPart, layer);
   }
-  Refusal read_segments(std::string_view section, Device& device);
-  Refusal read_segment(std::string_view section, bool part, std::uint64_t& next_extent);
+  Refusal read_segments(std::string_view section, Role role, Device& device);
+  Refusal read_segment(std::string_view section, Role role, std::uint64_t& next_extent);
   Refusal read_striped(std::string_view section, Segment segment);
   Refusal read_stripes(std::string_view array, std::uint64_t extents, std::uint64_t count);
   Refusal read_raid1(std::string_view section, Segment segment);
+  Refusal read_thin_pool(std::string_view section, Segment segment);
+  Refusal read_thin(std::string_view section, Segment segment);
+  Refusal push(Segment segment, std::initializer_list<std::uint32_t> below);
   Refusal check_physical_volumes();
 
   std::string_view group_;
@@ -118,7 +120,8 @@ Refusal VolumeReader::read() {
   if (const Refusal refusal = find_own_name(own_); refusal.refused()) return refusal;
   if (!read_physical_volumes())
     return {"the group has too many or unreadable physical volumes", {}};
-  if (const Refusal refusal = read_device(own_, own_); refusal.refused()) return refusal;
+  if (const Refusal refusal = read_device(own_, own_, Role::kVolume); refusal.refused())
+    return refusal;
   return check_physical_volumes();
 }
 
@@ -154,12 +157,13 @@ Refusal VolumeReader::find_own_name(std::string_view& name) const {
   return {"the group has no such logical volume", {}};
 }
 
-Refusal check_flags(std::string_view section, bool part) {
+Refusal check_flags(std::string_view section, Role role) {
   if (has_flag(section, "PVMOVE") || has_flag(section, "LOCKED"))
     return {"pvmove is in progress", {}};
   const std::string_view unknown = unknown_flag(section, kVolumeFlags);
   if (!unknown.empty()) return {"the volume has an unsupported flag", unknown};
-  if (!part && !has_flag(section, "VISIBLE")) return {"the volume is a part of another one", {}};
+  if (role == Role::kVolume && !has_flag(section, "VISIBLE"))
+    return {"the volume is a part of another one", {}};
   if (!is_writable(section)) return {"the volume is read-only", {}};
   return {};
 }
@@ -175,10 +179,11 @@ Refusal VolumeReader::check_others(std::string_view name, std::string_view user)
     Entry segment;
     while (parts.next(segment)) {
       if (!segment.is_section) continue;
+      const bool thin = find_string(segment.section, "type") == kThinType;
       Entries keys(segment.section);
       Entry entry;
       while (keys.next(entry)) {
-        if (!names(entry, name)) continue;
+        if (!names(entry, thin, name)) continue;
         return {entry.key == "origin" ? "the volume has a snapshot" : "the volume is used by",
                 other.key};
       }
@@ -190,26 +195,29 @@ Refusal VolumeReader::check_others(std::string_view name, std::string_view user)
 }
 
 // Adds a device, after those it is made of. `user` is made of it, or it itself.
-Refusal VolumeReader::read_device(std::string_view name, std::string_view user) {
+Refusal VolumeReader::read_device(std::string_view name, std::string_view user, Role role,
+                                  std::string_view layer) {
   const std::string_view section = find(volumes_, name).section;
   Device device;
   device.name = name;
+  device.layer = layer;
   if (!parse_id(find_string(section, "id"), device.id)) return kDamaged;
-  for (const Refusal& refusal : {check_flags(section, name != user), check_others(name, user)}) {
+  for (const Refusal& refusal : {check_flags(section, role), check_others(name, user)}) {
     if (refusal.refused()) return refusal;
   }
-  if (const Refusal refusal = read_segments(section, device); refusal.refused()) return refusal;
+  if (const Refusal refusal = read_segments(section, role, device); refusal.refused())
+    return refusal;
   return volume_.devices.push(device) ? Refusal{} : Refusal{"the volume has too many parts", {}};
 }
 
-Refusal VolumeReader::read_segments(std::string_view section, Device& device) {
+Refusal VolumeReader::read_segments(std::string_view section, Role role, Device& device) {
   Entries entries(section);
   Entry entry;
   std::uint64_t next_extent = 0, count = 0;
   std::uint32_t read = 0;
   while (entries.next(entry)) {
     if (!entry.is_section) continue;
-    const Refusal refusal = read_segment(entry.section, device.name != own_, next_extent);
+    const Refusal refusal = read_segment(entry.section, role, next_extent);
     if (refusal.refused()) return refusal;
     ++read;
   }
@@ -223,7 +231,7 @@ Refusal VolumeReader::read_segments(std::string_view section, Device& device) {
   return {};
 }
 
-Refusal VolumeReader::read_segment(std::string_view section, bool part,
+Refusal VolumeReader::read_segment(std::string_view section, Role role,
                                    std::uint64_t& next_extent) {
   const std::string_view type = find_string(section, "type");
   std::uint64_t start = 0, extents = 0;
@@ -237,10 +245,15 @@ Refusal VolumeReader::read_segment(std::string_view section, bool part,
   segment.start = start * extent_size_;
   segment.length = extents * extent_size_;
   if (next_extent > kMaxCount || segment.start + segment.length > kMaxSector) return kDamaged;
-  if (type == "striped" || type == "linear") return read_striped(section, segment);
-  if (part) return {"a part of the volume is of the type", type};
+  const bool striped = type == "striped" || type == "linear";
+  if (striped && role != Role::kPool) return read_striped(section, segment);
   // Of one segment only: lvm makes no others.
+  if (role == Role::kPool && type == kPoolType && start == 0) {
+    return read_thin_pool(section, segment);
+  }
+  if (role != Role::kVolume) return {"a part of the volume is of the type", type};
   if (type == "raid1" && start == 0) return read_raid1(section, segment);
+  if (type == kThinType && start == 0) return read_thin(section, segment);
   return {"the type of its segments is", type};
 }
 
@@ -298,7 +311,7 @@ Refusal VolumeReader::read_raid1(std::string_view section, Segment segment) {
   }
   Elements parts(find(section, "raids").value);
   for (std::string_view part; parts.next(part);) {
-    if (const Refusal refusal = read_part(unquoted(part)); refusal.refused()) return refusal;
+    if (const Refusal refusal = read_part(unquoted(part), own_); refusal.refused()) return refusal;
   }
   if (volume_.devices.count != 2 * legs) return kDamaged;
   segment.kind = SegmentKind::kRaid1;
@@ -315,6 +328,49 @@ Refusal VolumeReader::read_raid1(std::string_view section, Segment segment) {
                                         : Refusal{"the volume has too many segments", {}};
 }
 
+// A segment of other devices.
+Refusal VolumeReader::push(Segment segment, std::initializer_list<std::uint32_t> below) {
+  segment.first_stripe = static_cast<std::uint32_t>(volume_.stripes.count);
+  segment.stripe_count = static_cast<std::uint32_t>(below.size());
+  for (const std::uint32_t device : below) {
+    if (!volume_.stripes.push({.below = device, .start = 0}))
+      return {"the volume has too many stripes", {}};
+  }
+  return volume_.segments.push(segment) ? Refusal{}
+                                        : Refusal{"the volume has too many segments", {}};
+}
+
+// Its parts come first: what a pool knows of its blocks, and the blocks.
+Refusal VolumeReader::read_thin_pool(std::string_view section, Segment segment) {
+  if (const Refusal refusal = read_pool_settings(section, volume_.pool); refusal.refused()) {
+    return refusal;
+  }
+  const std::string_view metadata = find_string(section, "metadata");
+  const std::string_view data = find_string(section, "pool");
+  if (metadata == data) return kDamaged;
+  for (const auto& [part, layer] : {std::pair(metadata, "tmeta"), std::pair(data, "tdata")}) {
+    const Refusal refusal = read_part(part, volume_.pool.name, layer);
+    if (refusal.refused()) return refusal;
+  }
+  const auto parts = static_cast<std::uint32_t>(volume_.devices.count);
+  const Segment& last = segments_of(volume_, volume_.devices.items[parts - 1]).back();
+  if (last.start + last.length != segment.length) return kDamaged;
+  segment.kind = SegmentKind::kThinPool;
+  segment.stripe_size = volume_.pool.chunk;
+  return push(segment, {parts - 2, parts - 1});
+}
+
+Refusal VolumeReader::read_thin(std::string_view section, Segment segment) {
+  ThinPool& pool = volume_.pool;
+  if (const Refusal refusal = read_thin_settings(section, pool); refusal.refused()) return refusal;
+  if (pool.name == own_) return kDamaged;
+  const Refusal refusal = read_device(pool.name, own_, Role::kPool, kPoolLayer);
+  if (refusal.refused()) return refusal;
+  pool.promised = promised_chunks(volumes_, pool, extent_size_);
+  segment.kind = SegmentKind::kThin;
+  return push(segment, {static_cast<std::uint32_t>(volume_.devices.count) - 1});
+}
+
 Refusal VolumeReader::check_physical_volumes() {
   const bool usable = mark_missing(volume_);
   for (const PhysicalVolume& physical : volume_.physical_volumes) {
@@ -326,45 +382,7 @@ Refusal VolumeReader::check_physical_volumes() {
   return {};
 }
 
-// Of the last one in the list, what lies below is known already.
-bool is_missing(const Volume& volume, const Device& device) {
-  for (const Segment& segment : segments_of(volume, device)) {
-    const std::span<const Stripe> stripes = stripes_of(volume, segment);
-    bool whole = segment.kind == SegmentKind::kStriped;
-    for (std::size_t i = 0; i < stripes.size(); ++i) {
-      if (segment.kind == SegmentKind::kStriped) {
-        whole = whole && volume.physical_volumes.items[stripes[i].below].present;
-      } else if (i % 2 != 0) {
-        whole = whole || has_leg(volume, stripes[i - 1], stripes[i]);
-      }
-    }
-    if (!whole) return true;
-  }
-  return false;
-}
-
 }  // namespace
-
-std::span<const Segment> segments_of(const Volume& volume, const Device& device) {
-  return std::span(volume.segments.items).subspan(device.first_segment, device.segment_count);
-}
-
-std::span<const Stripe> stripes_of(const Volume& volume, const Segment& segment) {
-  return std::span(volume.stripes.items).subspan(segment.first_stripe, segment.stripe_count);
-}
-
-bool has_leg(const Volume& volume, const Stripe& metadata, const Stripe& data) {
-  return !volume.devices.items[metadata.below].missing && !volume.devices.items[data.below].missing;
-}
-
-bool mark_missing(Volume& volume) {
-  bool missing = true;
-  for (std::size_t i = 0; i < volume.devices.count; ++i) {
-    Device& device = volume.devices.items[i];
-    missing = device.missing = is_missing(volume, device);
-  }
-  return !missing;
-}
 
 bool read_summary(std::string_view text, Summary& summary) {
   const Entry group = find_group(text);
@@ -375,6 +393,7 @@ bool read_summary(std::string_view text, Summary& summary) {
 Refusal find_volume(std::string_view text, const Id& id, Volume& volume) {
   volume.physical_volumes.count = volume.devices.count = 0;
   volume.segments.count = volume.stripes.count = 0;
+  volume.pool = {};
   volume.id = id;
   const Entry group = find_group(text);
   volume.group_name = group.key;
@@ -382,20 +401,6 @@ Refusal find_volume(std::string_view text, const Id& id, Volume& volume) {
     return kDamaged;
   }
   return VolumeReader(group.section, volume).read();
-}
-
-void put_dm_name(const Volume& volume, const Device& device, TextBuffer& out) {
-  for (const std::string_view name : {volume.group_name, device.name}) {
-    if (name.data() == device.name.data()) out.put('-');
-    for (const char c : name) c == '-' ? out.put("--") : out.put(c);
-  }
-}
-
-void put_dm_uuid(const Id& group, const Id& volume, TextBuffer& out) {
-  out.put("LVM-");
-  for (const Id& id : {group, volume}) {
-    out.put(std::string_view(id.characters.data(), id.characters.size()));
-  }
 }
 
 }  // namespace kdinit::lvm

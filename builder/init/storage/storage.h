@@ -20,6 +20,8 @@ class Storage : public Speaker {
   virtual int mount(const char* device, const char* directory, const char* type,
                     const char* options, MountUse use) = 0;
   virtual int unmount(const char* directory) = 0;
+  // Bytes that may be written to what was mounted for data, whatever its file system says.
+  virtual std::uint64_t room() { return kNoLimit; }
 
  protected:
   ~Storage() = default;

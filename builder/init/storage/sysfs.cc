@@ -80,6 +80,16 @@ Holders holders_of(std::string_view directory) {
   return holders;
 }
 
+bool lies_on(const DeviceDirectories& directories, std::string_view name, std::string_view number) {
+  bool any = false;
+  for_each_entry(Path(directories.sys_block, "/", name, "/slaves").c_str(), [&](const char* below) {
+    Text<24> found;
+    read_line(Path(directories.sys_block, "/", below, "/dev"), found);
+    any = any || found.view() == number || lies_on(directories, below, number);
+  });
+  return any;
+}
+
 bool has_mapped_device(const DeviceDirectories& directories, std::string_view wanted) {
   bool any = false;
   for_each_dm_uuid(directories, [&](std::string_view uuid) { any = any || uuid == wanted; });

@@ -40,6 +40,9 @@ bool is_in_partition(std::string_view directory, std::uint64_t sector);
 enum class Holders { kNone, kVolumes, kOthers };
 Holders holders_of(std::string_view directory);
 
+// Whether a device is made of the one with this number ("253:2"), by whatever lies in between.
+bool lies_on(const DeviceDirectories& directories, std::string_view name, std::string_view number);
+
 // Calls visit(uuid) with the dm/uuid of each mapped device, and an empty one for all others.
 template <typename Visit>
 void for_each_dm_uuid(const DeviceDirectories& directories, Visit&& visit) {

@@ -9,7 +9,9 @@
 
 #include "builder/base/fd.h"
 #include "builder/init/storage/container.h"
+#include "builder/init/storage/lvm_pool.h"
 #include "builder/init/storage/sysfs.h"
+#include "builder/init/storage/thin_pool.h"
 
 namespace kdinit {
 namespace {
@@ -134,15 +136,44 @@ void Volumes::put_raid1(const lvm::Segment& segment, TextBuffer& parameters) con
   }
 }
 
+// "METADATA DATA CHUNK MARK FEATURES FEATURE...", where there is nobody to be told that no more
+// than MARK chunks are left. Without error_if_no_space a write to a full pool waits a minute for a
+// larger one.
+void Volumes::put_thin_pool(const lvm::Segment& segment, TextBuffer& parameters) const {
+  const lvm::ThinPool& pool = memory_.volume.pool;
+  for (const lvm::Stripe& stripe : stripes_of(memory_.volume, segment)) {
+    parameters.put(memory_.numbers[stripe.below].data(), ' ');
+  }
+  const bool passed_down = pool.discards == lvm::Discards::kPassDown;
+  parameters.put(pool.chunk, " 0 ", 1 + (pool.zero ? 0 : 1) + (passed_down ? 0 : 1));
+  if (!pool.zero) parameters.put(" skip_block_zeroing");
+  if (pool.discards == lvm::Discards::kIgnore) parameters.put(" ignore_discard");
+  if (pool.discards == lvm::Discards::kNoPassDown) parameters.put(" no_discard_passdown");
+  parameters.put(" error_if_no_space");
+}
+
 void Volumes::put_target(const lvm::Segment& segment, DeviceTable& table) const {
   static constinit char buffer[kMaxDisks * 48];
   TextBuffer parameters(buffer, sizeof buffer);
-  std::string_view type = "raid";
-  if (segment.kind == lvm::SegmentKind::kRaid1) {
-    put_raid1(segment, parameters);
-  } else {
-    type = segment.stripe_count > 1 ? "striped" : "linear";
-    put_striped(segment, parameters);
+  std::string_view type;
+  switch (segment.kind) {
+    case lvm::SegmentKind::kStriped:
+      type = segment.stripe_count > 1 ? "striped" : "linear";
+      put_striped(segment, parameters);
+      break;
+    case lvm::SegmentKind::kRaid1:
+      type = "raid";
+      put_raid1(segment, parameters);
+      break;
+    case lvm::SegmentKind::kThinPool:
+      type = lvm::kPoolType;
+      put_thin_pool(segment, parameters);
+      break;
+    case lvm::SegmentKind::kThin:
+      type = lvm::kThinType;
+      parameters.put(memory_.numbers[stripes_of(memory_.volume, segment).front().below].data(), ' ',
+                     memory_.volume.pool.volume_id);
+      break;
   }
   // Without its last stripes a target would still be one.
   table.add(segment.start, segment.length, parameters.cut() ? std::string_view() : type,
@@ -157,21 +188,43 @@ int Volumes::make_device_of(std::size_t index, DeviceMapper& mapper) {
   Text<DM_NAME_LEN + 1> name;
   Text<DM_UUID_LEN> uuid;
   lvm::put_dm_name(volume, device, name);
-  lvm::put_dm_uuid(volume.group, device.id, uuid);
+  lvm::put_dm_uuid(volume.group, device.id, uuid, device.layer);
   if (const int error = make_device(mapper, name.view(), uuid.view(), table)) return error;
   TextBuffer number(memory_.numbers[index].data(), memory_.numbers[index].size());
   return index + 1 == volume.devices.count ? 0 : mapper.put_number(name.view(), number);
 }
 
+// Of two volumes in one pool the second one finds it made.
+bool Volumes::find_pool(DeviceMapper& mapper) {
+  const lvm::Volume& volume = memory_.volume;
+  if (volume.pool.name.empty()) return false;
+  const std::size_t pool = volume.devices.count - 2;
+  Text<DM_NAME_LEN + 1> name;
+  lvm::put_dm_name(volume, volume.devices.items[pool], name);
+  TextBuffer number(memory_.numbers[pool].data(), memory_.numbers[pool].size());
+  return mapper.put_number(name.view(), number) == 0;
+}
+
+bool Volumes::check_pool(std::uint64_t& room, TextBuffer& problem) {
+  const lvm::Volume& volume = memory_.volume;
+  if (volume.pool.name.empty()) return true;
+  const auto [physical, offset] = lvm::pool_metadata(volume);
+  const kd::Fd fd(::open(find(physical.id)->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  FileReader reader(fd.get());
+  const lvm::Refusal refusal = thin::check(reader, offset, volume.pool, room);
+  if (refusal.refused()) problem.put(refusal.what, ' ', refusal.detail);
+  return !refusal.refused();
+}
+
 // All or none: to a scan a part without the volume would look like what is on the volume.
-int Volumes::make_devices(DeviceMapper& mapper) {
+int Volumes::make_devices(DeviceMapper& mapper, std::size_t first) {
   const lvm::Volume& volume = memory_.volume;
   int error = 0;
-  std::size_t i = 0;
+  std::size_t i = first;
   for (; i < volume.devices.count && error == 0; ++i) {
     if (!volume.devices.items[i].missing) error = make_device_of(i, mapper);
   }
-  while (error != 0 && i-- > 0) {
+  while (error != 0 && i-- > first) {
     Text<DM_NAME_LEN + 1> name;
     lvm::put_dm_name(volume, volume.devices.items[i], name);
     if (!volume.devices.items[i].missing) mapper.remove(name.view());
@@ -197,29 +250,46 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
     return false;
   }
   if (!is_complete(patient, problem)) return false;
-  const lvm::Device& device = memory_.volume.top();
   Text<DM_NAME_LEN + 1> name;
-  lvm::put_dm_name(memory_.volume, device, name);
-  if (const int error = make_devices(drivers.mapper)) {
+  lvm::put_dm_name(memory_.volume, memory_.volume.top(), name);
+  const bool has_pool = find_pool(drivers.mapper);
+  VolumesMemory::Pool pool;
+  if (!has_pool && !check_pool(pool.room, problem)) return false;
+  const std::size_t first = has_pool ? memory_.volume.devices.count - 1 : 0;
+  if (const int error = make_devices(drivers.mapper, first)) {
     problem.put("cannot make ", name.view(), ": ", ::strerror(error));
     return false;
   }
   problem.clear();
   made.put(name.view());
-  const lvm::Segment& segment = segments_of(memory_.volume, device).front();
-  if (segment.kind == lvm::SegmentKind::kRaid1) {
-    // The next boot has the time and the memory for a resync. Of one that had begun the kernel
-    // keeps how far it came; where it takes no such word it goes on, which is no reason to do
-    // without.
-    drivers.mapper.message(name.view(), "frozen");
-    std::size_t legs = 0;
-    const std::span<const lvm::Stripe> stripes = stripes_of(memory_.volume, segment);
-    for (std::size_t i = 0; i < stripes.size(); i += 2) {
-      legs += has_leg(memory_.volume, stripes[i], stripes[i + 1]);
-    }
-    made.put(" with ", legs, " of ", stripes.size() / 2, " legs");
+  if (!has_pool && !memory_.volume.pool.name.empty()) {
+    pool.number = memory_.numbers[memory_.volume.devices.count - 2];
+    memory_.pools.push(pool);
   }
+  finish_raid1(name.view(), drivers.mapper, made);
   return true;
+}
+
+std::uint64_t Volumes::room(const DeviceDirectories& directories, std::string_view device) {
+  std::uint64_t room = kNoLimit;
+  for (const VolumesMemory::Pool& pool : memory_.pools) {
+    if (lies_on(directories, device, pool.number.data())) room = std::min(room, pool.room);
+  }
+  return room;
+}
+
+// The next boot has the time and the memory for a resync. Of one that had begun the kernel keeps
+// how far it came; where it takes no such word it goes on, which is no reason to do without.
+void Volumes::finish_raid1(std::string_view name, DeviceMapper& mapper, TextBuffer& made) {
+  const lvm::Segment& segment = segments_of(memory_.volume, memory_.volume.top()).front();
+  if (segment.kind != lvm::SegmentKind::kRaid1) return;
+  mapper.message(name, "frozen");
+  std::size_t legs = 0;
+  const std::span<const lvm::Stripe> stripes = stripes_of(memory_.volume, segment);
+  for (std::size_t i = 0; i < stripes.size(); i += 2) {
+    legs += has_leg(memory_.volume, stripes[i], stripes[i + 1]);
+  }
+  made.put(" with ", legs, " of ", stripes.size() / 2, " legs");
 }
 
 }  // namespace kdinit

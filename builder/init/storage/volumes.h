@@ -33,10 +33,16 @@ struct VolumesMemory {
     std::uint32_t disk = 0, area = 0;
   };
 
+  struct Pool {
+    std::array<char, 24> number{};  // as Disk::number
+    std::uint64_t room = 0;         // see thin::room()
+  };
+
   std::array<Disk, kMaxDisks> disks{};
   std::size_t disk_count = 0;
   bool too_many_disks = false;
   std::array<Newest, kMaxLayers> newest{};
+  List<Pool, kMaxLayers> pools;  // that were made
   lvm::Volume volume;
   std::array<std::array<char, 24>, lvm::kMaxDevices> numbers{};  // of its devices, as Disk::number
   std::array<char, lvm::kMaxTextBytes> text{};
@@ -53,6 +59,8 @@ class Volumes final : public Assembler {
   [[nodiscard]] bool is_active(std::size_t layer, const DeviceDirectories& directories) override;
   bool make(std::size_t layer, bool patient, LayerDrivers& drivers, TextBuffer& made,
             TextBuffer& problem) override;
+  [[nodiscard]] std::uint64_t room(const DeviceDirectories& directories,
+                                   std::string_view device) override;
 
  private:
   using Disk = VolumesMemory::Disk;
@@ -63,9 +71,13 @@ class Volumes final : public Assembler {
   [[nodiscard]] const Disk* find(const lvm::Id& id, const Disk* after = nullptr) const;
   void put_striped(const lvm::Segment& segment, TextBuffer& parameters) const;
   void put_raid1(const lvm::Segment& segment, TextBuffer& parameters) const;
+  void put_thin_pool(const lvm::Segment& segment, TextBuffer& parameters) const;
   void put_target(const lvm::Segment& segment, DeviceTable& table) const;
+  bool find_pool(DeviceMapper& mapper);
+  bool check_pool(std::uint64_t& room, TextBuffer& problem);
   int make_device_of(std::size_t index, DeviceMapper& mapper);
-  int make_devices(DeviceMapper& mapper);
+  int make_devices(DeviceMapper& mapper, std::size_t first);
+  void finish_raid1(std::string_view name, DeviceMapper& mapper, TextBuffer& made);
 
   VolumesMemory& memory_;
   std::span<const Layer> layers_;

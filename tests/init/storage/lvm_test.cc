@@ -187,7 +187,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Change{"cache", "type = \"striped\"", "type = \"cache+CACHE_USES_CACHEVOL\"", "type",
                "cache+CACHE_USES_CACHEVOL"},
-        Change{"thin", "type = \"striped\"", "type = \"thin\"", "type", "thin"},
+        Change{"vdo", "type = \"striped\"", "type = \"vdo\"", "type", "vdo"},
         Change{"raid5", "type = \"striped\"", "type = \"raid5\"", "type", "raid5"},
         Change{"mirror", "type = \"striped\"", "type = \"mirror\"", "type", "mirror"},
         Change{"snapshot", "other {", OTHER("snapshot", "origin = \"ro-ot\"\ncow_store = \"c\""),

@@ -41,13 +41,13 @@ inline constexpr const char* kRecordedRoot = "vd8zn8-elaE-Wkcc-byfv-Y39P-mxyN-cx
 inline constexpr const char* kRecordedStriped = "aATJN0-ppnk-USTP-uexX-tayT-jQ6O-McopKO";
 
 // And what tests/boot/record_volumes.py said of the group whose volumes are made of others.
-inline constexpr const char* kPartsGroup = "bHjkaT-4IOl-DMY9-FHq8-i2Ue-Nlk5-V4bCM8";
-inline constexpr const char* kPartsMirror = "wdVKC6-Ox8a-HwxW-gNpD-WEbn-gd1u-rQRm1K";
-inline constexpr const char* kPartsThree = "8ICPsK-N8ug-BEzZ-ZP1M-FfYx-1VNy-Gvx9ST";
-inline constexpr const char* kPartsFive = "ZUVEkk-CldP-Vlcg-zVPx-Jueh-tb3C-YAZmA6";
-inline constexpr const char* kPartsThin = "2QwEJ1-ZbR0-64uC-kYzk-0NKr-eftr-MnOqgr";
-inline constexpr const char* kPartsSnap = "u6tUIp-6fzr-v2H8-s8G7-qUvT-AIyw-vsinNZ";
-inline constexpr const char* kPartsPool = "2mIkDd-zw9r-edCX-Gc7x-Tcul-DZFa-zL8I02";
-inline constexpr const char* kPartsBase = "YbEMQ0-cQ9d-Ob9C-2dU4-MsXf-Xxqc-36OJbq";
+inline constexpr const char* kPartsGroup = "pXNy3o-3Zmx-oI45-aitJ-JZIY-bOIH-HEX7Jn";
+inline constexpr const char* kPartsMirror = "m5UQMP-Ve1h-jfm7-LWzE-eKYK-x0ln-UrRnSt";
+inline constexpr const char* kPartsThree = "zYiBeF-tJ3G-ebGX-o2vx-60IV-D3EC-fnhejT";
+inline constexpr const char* kPartsFive = "v9GzlV-9V3S-fIdf-v4DK-CCWY-qnMD-ScPhsc";
+inline constexpr const char* kPartsThin = "wbaHhf-xejF-ypBb-sDw6-ACaG-QHdw-vdUrNj";
+inline constexpr const char* kPartsSnap = "NlEBSn-VexO-TzYZ-UsCJ-IIJ3-pOty-dOagjD";
+inline constexpr const char* kPartsPool = "B8y4Q1-PDEp-y5Mj-VDI1-lpk1-r2hZ-ix72A4";
+inline constexpr const char* kPartsBase = "HOjvOK-0sXa-Ru3F-OSUe-HZUl-Bq9Q-H4ecMQ";
 
 }  // namespace kdinit

@@ -75,7 +75,9 @@ class ScanDevices : public ::testing::Test {
       return error;
     }
     int put_number(std::string_view name, TextBuffer& number) override {
-      number.put("253:", std::ranges::find(names, name) - names.begin());
+      const auto made = std::ranges::find(names, name);
+      if (made == names.end()) return ENXIO;
+      number.put("253:", made - names.begin());
       return 0;
     }
     int message(std::string_view name, std::string_view text) override {

@@ -4,6 +4,7 @@
 // the kernel is asked for.
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <memory>
 
 #include "builder/init/storage/lvm.h"
@@ -36,6 +37,12 @@ class ScanParts : public ScanDevices {
     add_device(name, recorded_lvm("parts-" + std::to_string(number)));
     root.write("sys/" + name + "/dev", "8:" + std::to_string(number * 16) + "\n");
   }
+  // Where the metadata of the pool begin, as its table has it.
+  void write_pool(const std::string& superblock) {
+    std::fstream disk(root.path("dev/sdc"));
+    disk.seekp(std::streamoff{55296} * 512);
+    disk << superblock;
+  }
   void appear() {
     add_device("dm-0", xfs_image());
     root.write("sys/dm-0/dm/uuid", mapper.uuids.back() + "\n");
@@ -54,7 +61,7 @@ TEST_F(ScanParts, Raid1IsMadeOfItsLegsAsLvmLoadsIt) {
                   ElementsAre("0 16384 raid raid1 3 0 region_size 4096 2 "
                               "253:0 253:1 253:2 253:3")));
   EXPECT_EQ(mapper.uuids.back(),
-            "LVM-bHjkaT4IOlDMY9FHq8i2UeNlk5V4bCM8wdVKC6Ox8aHwxWgNpDWEbngd1urQRm1K");
+            "LVM-pXNy3o3ZmxoI45aitJJZIYbOIHHEX7Jnm5UQMPVe1hjfm7LWzEeKYKx0lnUrRnSt");
   EXPECT_EQ(found.made.view(), "p--g-mirror with 2 of 2 legs");
 }
 
@@ -108,6 +115,83 @@ TEST_F(ScanParts, ThreeLegsAreAsGoodAsTwo) {
   EXPECT_TRUE(scan("xfs"));
   EXPECT_THAT(mapper.tables.back(), ElementsAre("0 8192 raid raid1 3 0 region_size 4096 3 253:0 "
                                                 "253:1 253:2 253:3 253:4 253:5"));
+}
+
+class ScanThin : public ScanParts {
+ protected:
+  ScanThin() {
+    want(kPartsThin);
+    write_pool(recorded_lvm("pool"));
+  }
+};
+
+TEST_F(ScanThin, VolumeIsMadeOfItsPoolAsLvmLoadsIt) {
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(mapper.names,
+              ElementsAre("p--g-pool_tmeta", "p--g-pool_tdata", "p--g-pool-tpool", "p--g-thin"));
+  // But for the last word: there is nobody in the capture who would make room.
+  EXPECT_THAT(
+      mapper.tables,
+      ElementsAre(ElementsAre("0 4096 linear 8:48 55296"), ElementsAre("0 32768 linear 8:48 22528"),
+                  ElementsAre("0 32768 thin-pool 253:0 253:1 128 0 1 error_if_no_space"),
+                  ElementsAre("0 65536 thin 253:2 1")));
+  std::vector<std::string> suffixes;
+  for (const std::string& uuid : mapper.uuids) suffixes.push_back(uuid.substr(68));
+  EXPECT_THAT(suffixes, ElementsAre("-tmeta", "-tdata", "-tpool", ""));
+  EXPECT_EQ(found.made.view(), "p--g-thin");
+}
+
+TEST_F(ScanThin, PoolTellsWhatMayBeWrittenToWhatLiesOnIt) {
+  ASSERT_TRUE(scan("xfs"));
+  // An encrypted volume on it, and the disks below.
+  for (const auto& [above, below] :
+       {std::pair("dm-5", "dm-0"), {"dm-0", "dm-2"}, {"dm-2", "dm-1"}, {"dm-1", "sdc"}}) {
+    root.write("sys/" + std::string(above) + "/slaves/" + below, "");
+  }
+  root.write("sys/dm-2/dev", "253:2\n");
+  const std::string sys = root.path("sys");
+  const DeviceDirectories directories{.sys_block = sys, .dev = "/dev"};
+  EXPECT_EQ(assembly.room("/dev/dm-5", directories), 8u << 20);
+  EXPECT_EQ(assembly.room("/dev/dm-0", directories), 8u << 20);
+  EXPECT_EQ(assembly.room("/dev/dm-1", directories), kNoLimit);
+  EXPECT_EQ(assembly.room("/dev/sda", directories), kNoLimit);
+}
+
+TEST_F(ScanThin, TwoVolumesShareTheirPool) {
+  layers.push_back({.kind = LayerKind::kLvm, .id = kPartsSnap, .parameters = kPartsGroup});
+  mapper.on_create = [this] {
+    const std::string device = mapper.names.back() == "p--g-snap" ? "dm-1" : "dm-0";
+    add_device(device, xfs_image(device == "dm-0" ? "0123456789012345" : "abcdefghijklmnop"));
+    root.write("sys/" + device + "/dm/uuid", mapper.uuids.back() + "\n");
+  };
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(mapper.names, ElementsAre("p--g-pool_tmeta", "p--g-pool_tdata", "p--g-pool-tpool",
+                                        "p--g-thin", "p--g-snap"));
+  EXPECT_THAT(mapper.tables.back(), ElementsAre("0 65536 thin 253:2 2"));
+}
+
+TEST_F(ScanThin, PoolOfAnotherVolumeIsNotTakenBack) {
+  layers.push_back({.kind = LayerKind::kLvm, .id = kPartsSnap, .parameters = kPartsGroup});
+  mapper.refused = "p--g-snap";
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(mapper.removed, testing::Each("p--g-snap"));
+  EXPECT_THAT(found.problems.view(), HasSubstr("cannot make p--g-snap"));
+}
+
+TEST_F(ScanThin, PoolIsNotStartedWithoutItsMetadata) {
+  write_pool(std::string(4096, '\0'));  // the kernel would format it
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(mapper.names, IsEmpty());
+  EXPECT_THAT(found.problems.view(),
+              HasSubstr("unreadable or damaged are the metadata of its pool"));
+}
+
+TEST_F(ScanThin, PoolIsNotMadeWithoutADiskOfIt) {
+  std::filesystem::remove_all(root.path("sys/sdc"));
+  patient = false;
+  EXPECT_FALSE(scan("xfs"));
+  EXPECT_THAT(mapper.names, IsEmpty());
+  EXPECT_THAT(found.problems.view(), HasSubstr("is missing"));
 }
 
 class Parts : public ::testing::Test {
@@ -170,6 +254,74 @@ TEST_F(Parts, Raid1ThatIsNotAsLvmLeavesItIsRefused) {
     EXPECT_EQ(refusal.detail, detail) << to;
   }
 }
+
+TEST_F(Parts, ThinVolumeKnowsItsPool) {
+  ASSERT_EQ(find(kPartsThin).what, nullptr);
+  const lvm::ThinPool& pool = volume->pool;
+  EXPECT_EQ(pool.name, "pool");
+  EXPECT_EQ(pool.transaction, 2u);
+  EXPECT_FALSE(pool.pending);
+  EXPECT_TRUE(pool.zero);
+  EXPECT_EQ(pool.discards, lvm::Discards::kPassDown);
+  EXPECT_EQ(pool.chunk, 128u);
+  EXPECT_EQ(pool.promised, 2u * 65536 / 128) << "to the volume and to its snapshot";
+  EXPECT_EQ(pool.volume_id, 1u);
+  EXPECT_FALSE(find(kPartsMirror).refused());
+  EXPECT_EQ(volume->pool.name, "") << "of the volume before";
+}
+
+TEST_F(Parts, WhatAPoolHasBeforeItIsNoReasonToRefuseIt) {
+  const char* const message = "message1 {\ncreate = \"snap\"\n}\nzero_new_blocks";
+  ASSERT_EQ(find(kPartsThin, "pool {", "zero_new_blocks", message).what, nullptr);
+  EXPECT_TRUE(volume->pool.pending);
+  const char* const full = "flags = [\"ERROR_WHEN_FULL\"]";
+  EXPECT_EQ(find(kPartsThin, "pool {", "flags = []", full).what, nullptr);
+}
+
+TEST_F(Parts, PoolsAreLoadedWithTheirSettings) {
+  ASSERT_EQ(find(kPartsThin, "pool {", "\"passdown\"\nzero_new_blocks = 1", "\"nopassdown\"").what,
+            nullptr);
+  EXPECT_EQ(volume->pool.discards, lvm::Discards::kNoPassDown);
+  EXPECT_FALSE(volume->pool.zero);
+}
+
+TEST_F(Parts, ThinVolumeThatIsNotAsLvmLeavesItIsRefused) {
+  struct Row {
+    const char *place, *from, *to, *what, *detail;
+  };
+  for (const auto& [place, from, to, what, detail] : {
+           Row{"thin {", "device_id", "external_origin = \"base\"\ndevice_id",
+               "unsupported setting", "external_origin"},
+           Row{"snap {", "origin = ", "merge = ", "used by", "snap"},
+           Row{"cow {", "type = \"striped\"", "type = \"snapshot\"\norigin = \"thin\"",
+               "has a snapshot", "cow"},
+           Row{"thin {", "\"pool\"", "\"thin\"", "damaged", ""},
+           Row{"thin {", "\"pool\"", "\"base\"", "a snapshot", ""},
+           Row{"thin {", "\"pool\"", "\"mirror_rmeta_0\"", "used by", "mirror"},
+           Row{"thin {", "\"pool\"", "\"none\"", "damaged", ""},
+           Row{"thin {", "device_id = 1", "device_id = 16777216", "damaged", ""},
+           Row{"pool {", "\"thin-pool\"", "\"thin-pool+CROP_METADATA\"", "a part of the volume",
+               "thin-pool+CROP_METADATA"},
+           Row{"pool {", "\"pool_tmeta\"", "\"pool_tdata\"", "damaged", ""},
+           Row{"pool {", "\"pool_tmeta\"", "\"pool\"", "used by", "pool"},
+           Row{"pool {", "\"pool_tmeta\"", "\"thin\"", "used by", "pool"},
+           Row{"pool {", "chunk_size = 128", "chunk_size = 100", "damaged", ""},
+           Row{"pool {", "passdown", "maybe", "damaged", ""},
+           Row{"pool {", "zero_new_blocks", "journal = 1\nzero_new_blocks", "unsupported setting",
+               "journal"},
+           Row{"pool_tdata {", "extent_count = 16", "extent_count = 15", "damaged", ""},
+           Row{"pool_tdata {", "\"striped\"", "\"cache\"", "a part of the volume", "cache"},
+           Row{"three {", "region_size", "raids = [ \"pool_tdata\" ]\nregion_size", "used by",
+               "three"},
+       }) {
+    const lvm::Refusal refusal = find(kPartsThin, std::string("\n") + place, from, to);
+    ASSERT_TRUE(refusal.refused()) << place << to;
+    EXPECT_THAT(refusal.what, HasSubstr(what)) << place << to;
+    EXPECT_THAT(refusal.detail, HasSubstr(detail)) << place << to;
+  }
+}
+
+TEST_F(Parts, PoolIsNoVolume) { EXPECT_EQ(find(kPartsPool).detail, "thin-pool"); }
 
 TEST_F(Parts, BoundsOfARecoveryAreNoneOfInitsBusiness) {
   EXPECT_FALSE(find(kPartsMirror, "mirror {", "region_size", "max_recovery_rate = 5\nregion_size")
