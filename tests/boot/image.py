@@ -38,10 +38,11 @@ def facts_of(machine, folder, memory, facts_too):
 
 
 def build(machine, builder, folder, *options, memory=None, config="", kernel=None, sysroot=None,
-          facts_too=None):
+          facts_too=None, facts=None):
     """Writes initrd.img and report.json into `folder`; `options` are the builder's.
 
-    `config` is the text of the configuration; a `sysroot` has the programs.
+    `config` is the text of the configuration; a `sysroot` has the programs;
+    `facts` is another record than that in tests/machines.
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,8 @@ def build(machine, builder, folder, *options, memory=None, config="", kernel=Non
         settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(config)
     path = folder / "initrd.img"
-    command = [builder, "--facts", facts_of(machine, folder, memory, facts_too or {}), "--kernel-root", kernel.root,
+    command = [builder, "--facts", facts or facts_of(machine, folder, memory, facts_too or {}),
+               "--kernel-root", kernel.root,
                *(("--sysroot", sysroot) if sysroot else ("--config", settings)),
                "--output", path, "--force", "--json", *options, kernel.version]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
