@@ -54,6 +54,21 @@ TEST_F(ScanEncrypted, VolumeIsOpenedWithTheKeyOfTheImage) {
   EXPECT_THAT(keys.asked, ElementsAre("image " + std::string(kVolume)));
 }
 
+// The data of a pool begin with the first chunk of its first volume, a leg of a raid1 with the
+// volume.
+TEST_F(ScanEncrypted, PartOfALogicalVolumeIsNotASecondDisk) {
+  const std::string group = "LVM-pXNy3o3ZmxoI45aitJJZIYbOIHHEX7Jn";
+  add_encrypted("dm-3", "--type luks2", "253:3");
+  add_encrypted("dm-4", "--type luks2", "253:4");
+  root.write("sys/dm-3/dm/uuid", group + std::string(32, 'a') + "-tdata\n");
+  root.write("sys/dm-3/holders/dm-4/dm/uuid", group + std::string(32, 'b') + "\n");
+  root.write("sys/dm-4/dm/uuid", group + std::string(32, 'b') + "\n");
+  layers = {{LayerKind::kLuks, kVolume, "image aes-xts-plain64 crypt"}};
+  EXPECT_TRUE(scan("xfs"));
+  EXPECT_THAT(mapper.names, ElementsAre("crypt"));
+  EXPECT_THAT(mapper.tables.at(0).at(0), HasSubstr(" 253:4 "));
+}
+
 TEST_F(ScanEncrypted, VolumeOfTheFirstFormatIsOpenedWithTheKeyOfTheKernel) {
   add_encrypted("sda", "--type luks1 --cipher aes-cbc-essiv:sha256 --key-size 256");
   layers = {{LayerKind::kLuks, kVolume, "kernel aes-cbc-essiv:sha256 luks-x"}};
