@@ -44,7 +44,8 @@ Result<Tested> tested_without(WithoutLayers without, ImageRequest request, const
 Result<Tested> what_is_tested(const std::string& image, const ImageRequest& request,
                               const Roots& roots, const Facts& facts, const ImageInputs& inputs) {
   WithoutLayers without = without_layers(facts.machine);
-  if (!without.left_out.empty()) {
+  // A real root is more than the layers that lead to it.
+  if (!without.left_out.empty() && facts.config.capture != "rootfs") {
     return tested_without(std::move(without), request, image, roots, facts, inputs);
   }
   Tested result{.machine = facts.machine, .reservation = reservation_for(request, facts)};

@@ -65,7 +65,11 @@ WithoutLayers without_layers(MachineFacts machine) {
   const BlockDevice* device = find_device(machine, machine.dump_mount.device);
   // A device is never below itself, so this ends (see check_machine()).
   while (device != nullptr && !device->below.empty()) {
-    if (!device->layer.empty()) result.left_out.push_back(device->layer);
+    // lvm hides parts of a volume below it.
+    if (!device->layer.empty() &&
+        (result.left_out.empty() || result.left_out.back() != device->layer)) {
+      result.left_out.push_back(device->layer);
+    }
     device = find_device(machine, device->below.front());
   }
   if (device == nullptr) return {std::move(machine), {}};

@@ -69,6 +69,7 @@ TEST(TestDisk, LiesOnOneDiskWhereTheMachineHasLayers) {
   };
   EXPECT_THAT(left_out("qemu-virtio-ext4"), IsEmpty());
   EXPECT_THAT(left_out("qemu-lvm-ext4"), ElementsAre("LVM"));
+  EXPECT_THAT(left_out("qemu-lvm-thin"), ElementsAre("LVM"));
   EXPECT_THAT(left_out("qemu-lvm-md-raid1"), ElementsAre("LVM", "raid1"));
   EXPECT_THAT(left_out("qemu-lvm-luks"), ElementsAre("LVM", "CRYPT"));
   EXPECT_THAT(left_out("qemu-lvm-multipath"), ElementsAre("LVM", "mpath"));
