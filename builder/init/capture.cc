@@ -66,6 +66,7 @@ class Capture {
   }
   [[nodiscard]] std::string_view directory() const { return directory_.view(); }
   [[nodiscard]] Path in_directory(std::string_view name) const;
+  [[nodiscard]] std::uint64_t room_for_dump();
 
   const InitConfig& config_;
   System& system_;
@@ -73,7 +74,8 @@ class Capture {
   Report& report_;
   std::string_view step_;
   Candidates candidates_;
-  Path directory_;  // of this run, on the target
+  Path directory_;                    // of this run, on the target
+  std::uint64_t largest_ = kNoLimit;  // bytes of the dump that is being tried
 };
 
 void Capture::run() {
@@ -287,6 +289,12 @@ void Capture::say_free_space() {
   say_here(mib(report_.free_bytes / 1024), " MiB free on the target");
 }
 
+// A file system takes more than the pool below it has room for, and loses that or itself later.
+std::uint64_t Capture::room_for_dump() {
+  const std::uint64_t room = system_.room(), kept = size_of(in_directory(kFirstTry).c_str());
+  return room == kNoLimit ? room : room - std::min(room, kept);
+}
+
 Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& arguments) {
   Command command;
   command.arguments.add("makedumpfile");
@@ -295,8 +303,7 @@ Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& 
   command.grows.put(directory(), "/", kIncompleteDump);
   command.arguments.add(command.grows.view());
   command.stall_timeout = config_.stall_timeout;
-  // A file system takes more than the pool below it has room for, and loses that or itself later.
-  command.largest_file = system_.room();
+  command.largest_file = largest_ = room_for_dump();
   Text<256> line;
   command.arguments.describe(line);
   say_here(line.view());
@@ -318,19 +325,24 @@ Capture::Attempt Capture::try_dump(const List<std::string_view, kMaxArguments>& 
 
 // makedumpfile ends with 1 for nearly everything; the usual cause can be seen from outside.
 // A second try, which does not compress, would need more space; and crash(8) opens what the first
-// one has written, because its header is marked as incomplete.
+// one has written, when its header is marked as incomplete.
 Capture::Attempt Capture::give_up_dump(const ChildResult& result) {
   report_.target_stalled = result.stalled;
   const Path incomplete = in_directory(kIncompleteDump);
-  const bool full = !result.stalled && (size_of(incomplete.c_str()) >= system_.room() ||
+  const bool full = !result.stalled && (size_of(incomplete.c_str()) >= largest_ ||
                                         system_.is_full(incomplete.c_str()));
-  if (full) mark_incomplete(incomplete.c_str());
+  if (!result.stalled) mark_incomplete(incomplete.c_str());
   report_.target_full = full;
   Text<160> why;
   result.describe(why);
   if (full)
     why.put("; the target is full, or takes no larger file: there were ",
             mib(report_.free_bytes / 1024), " MiB free");
+  // The pages come behind a table of them, which is why a file that ends there need not be as
+  // large.
+  if (!full && largest_ != kNoLimit) {
+    why.put("; it may be its pool, with room for ", mib(largest_ / 1024), " MiB");
+  }
   fail("makedumpfile ", why.view());
   return full || result.stalled ? Attempt::kGivenUp : Attempt::kFailed;
 }

@@ -113,9 +113,11 @@ int LinuxSystem::mount(const char* device, const char* directory, const char* ty
                                   ? 0
                                   : MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC;
   if (::mount(device, directory, type, flags, options) != 0) return errno;
-  if (use == MountUse::kData) room_ = kernel_assembly().room(device);
+  if (use == MountUse::kData) TextBuffer(data_device_.data(), data_device_.size()).put(device);
   return 0;
 }
+
+std::uint64_t LinuxSystem::room() { return kernel_assembly().room(data_device_.data()); }
 
 int LinuxSystem::unmount(const char* directory) {
   if (::umount2(directory, 0) == 0) return 0;

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <array>
+
 #include "builder/init/console.h"
 #include "builder/init/guard.h"
 #include "builder/init/handover.h"
@@ -33,7 +35,7 @@ class LinuxSystem final : public RootSystem {
   int mount(const char* device, const char* directory, const char* type, const char* options,
             MountUse use) override;
   int unmount(const char* directory) override;
-  std::uint64_t room() override { return room_; }
+  std::uint64_t room() override;
   ChildResult run(const Command& command) override;
   int free_bytes(const char* directory, std::uint64_t& bytes) override;
   bool is_full(const char* file) override;
@@ -45,7 +47,7 @@ class LinuxSystem final : public RootSystem {
   Guard guard_;
   Console console_{STDERR_FILENO};
   Memory lowest_;
-  std::uint64_t room_ = kNoLimit;
+  std::array<char, 128> data_device_{};  // that is mounted for the dump
 };
 
 // Reads at most `capacity` bytes of a file into `buffer`; returns what was read, empty on error.

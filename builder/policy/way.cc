@@ -126,6 +126,16 @@ Result<void> add_known(const MachineFacts& machine, const Place& place, std::str
     return fail(ErrorKind::kFailed, "{} is on {}, a {} logical volume that cannot be {} now: {}",
                 place.path, device->name, volume->layout, place.role, volume->problem);
   }
+  const bool one_of_several =
+      place.mount.members.size() > 1 ||
+      std::ranges::any_of(above, [](const BlockDevice* upper) { return upper->array.has_value(); });
+  if (one_of_several && device->volume && device->volume->layout == "thin") {
+    return fail(
+        ErrorKind::kTargetNotSupported,
+        "{} is on {}, a thin logical volume that is one device of several: how much its pool "
+        "has room for is known of a volume alone; it cannot be {} yet; {}",
+        place.path, device->name, place.role, place.advice);
+  }
   if (const std::string layer = is_part(*device, above) ? "" : foreign_layer(*device);
       !layer.empty()) {
     return fail(ErrorKind::kTargetNotSupported,

@@ -95,6 +95,16 @@ TEST(VolumeRequirements, OnAThinVolumeGetsThePoolToo) {
   EXPECT_FALSE(result->layers[1].thin) << "/ is linear";
 }
 
+// Each byte is written to all of them, and one pool may be smaller than the other.
+TEST(VolumeRequirements, RefusesAThinVolumeThatIsOneDeviceOfSeveral) {
+  MachineFacts machine = lvm_machine();
+  machine.devices[1].volume->layout = "thin";
+  machine.dump_mount.fs_type = "btrfs";
+  machine.dump_mount.members = {"dm-1", "dm-0"};
+  expect_refused(decide_for(machine), ErrorKind::kTargetNotSupported,
+                 "/var/crash is on dm-1, a thin logical volume that is one device of several");
+}
+
 // It may be one again, so nothing is built in another way.
 TEST(VolumeRequirements, FailsForAThinVolumeWhosePoolIsFull) {
   MachineFacts machine = lvm_machine();

@@ -13,8 +13,8 @@ namespace {
 
 // struct thin_disk_superblock
 constexpr std::size_t kFlags = 4, kNumber = 8, kMagic = 32, kVersion = 40, kTransaction = 48,
-                      kData = 64, kMetadata = 192, kChunk = 336, kReadOnlyFeatures = 356,
-                      kFeatures = 360;
+                      kSnapshot = 56, kData = 64, kMetadata = 192, kChunk = 336,
+                      kReadOnlyFeatures = 356, kFeatures = 360;
 constexpr std::uint64_t kThinMagic = 27022010;
 constexpr std::uint64_t kThinVersion = 2;
 constexpr std::uint32_t kChecksumXor = 160774;
@@ -50,7 +50,10 @@ std::uint64_t chunks_that_can_be_noted(const Blocks& metadata) {
 
 std::uint64_t free_chunks(const Superblock& superblock, const lvm::ThinPool& pool) {
   const std::uint64_t noted = chunks_that_can_be_noted(superblock.metadata);
-  return pool.promised <= superblock.data.all ? noted : std::min(noted, superblock.data.free());
+  const Blocks& data = superblock.data;
+  const bool keeps_its_word = pool.promised <= data.all && data.used <= pool.promised &&
+                              !pool.pending && !superblock.snapshot;
+  return keeps_its_word ? noted : std::min(noted, data.free());
 }
 
 }  // namespace
@@ -67,6 +70,7 @@ bool read_superblock(BlockReader& device, std::uint64_t offset, Superblock& supe
   superblock = {.needs_check = (little_endian(block, kFlags, 4) & kNeedsCheck) != 0,
                 .foreign = little_endian(block, kFeatures, 4) != 0 ||
                            little_endian(block, kReadOnlyFeatures, 4) != 0,
+                .snapshot = little_endian(block, kSnapshot, 8) != 0,
                 .transaction = little_endian(block, kTransaction, 8),
                 .chunk = little_endian(block, kChunk, 4),
                 .data = blocks_at(block, kData),
@@ -92,7 +96,7 @@ lvm::Refusal check(const Superblock& superblock, const lvm::ThinPool& pool) {
       !(pool.pending && superblock.transaction + 1 == pool.transaction)) {
     return {"the metadata of the group are older or newer than those of its pool", pool.name};
   }
-  if (chunks_that_can_be_noted(superblock.metadata) <= others(pool)) {
+  if (chunks_that_can_be_noted(superblock.metadata) < 2 * others(pool)) {
     return {"lvextend --poolmetadatasize has to make room in its pool", pool.name};
   }
   // With no more than for the rest a dump would be none.

@@ -26,6 +26,7 @@ struct Blocks {
 struct Superblock {
   bool needs_check = false;
   bool foreign = false;           // features that the kernel does not write with
+  bool snapshot = false;          // of the metadata, for a tool that reads them; it holds chunks
   std::uint64_t transaction = 0;  // of user space
   std::uint64_t chunk = 0;        // sectors
   Blocks data;                    // chunks
@@ -38,7 +39,9 @@ bool read_superblock(BlockReader& device, std::uint64_t offset, Superblock& supe
 
 // Bytes that may still be written to volumes of the pool, whatever they say themselves: its free
 // chunks, as far as it can note down where they are. A pool that has promised no more than it has
-// always has its chunks. Some of them are left for what else is written than a dump.
+// always has its chunks, unless others hold some: a volume that the group deletes just now, a
+// snapshot of the metadata, more than is promised. Some are left for what else is written than a
+// dump.
 std::uint64_t room(const Superblock& superblock, const lvm::ThinPool& pool);
 
 // Why the pool is not started, with what helps.

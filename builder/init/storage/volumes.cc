@@ -202,16 +202,25 @@ bool Volumes::find_pool(DeviceMapper& mapper) {
   Text<DM_NAME_LEN + 1> name;
   lvm::put_dm_name(volume, volume.devices.items[pool], name);
   TextBuffer number(memory_.numbers[pool].data(), memory_.numbers[pool].size());
-  return mapper.put_number(name.view(), number) == 0;
+  // One that could not be taken back is no pool that was checked.
+  const auto same = [&number](const VolumesMemory::Pool& known) {
+    return number.view() == known.number.data();
+  };
+  return mapper.put_number(name.view(), number) == 0 &&
+         std::any_of(memory_.pools.begin(), memory_.pools.end(), same);
 }
 
-bool Volumes::check_pool(std::uint64_t& room, TextBuffer& problem) {
+bool Volumes::check_pool(VolumesMemory::Pool& pool, TextBuffer& problem) {
   const lvm::Volume& volume = memory_.volume;
   if (volume.pool.name.empty()) return true;
   const auto [physical, offset] = lvm::pool_metadata(volume);
-  const kd::Fd fd(::open(find(physical.id)->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  std::ranges::copy(find(physical.id)->path, pool.path.begin());
+  pool.offset = offset;
+  pool.settings = volume.pool;
+  pool.settings.name = {};  // in a text that is gone
+  const kd::Fd fd(::open(pool.path.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   FileReader reader(fd.get());
-  const lvm::Refusal refusal = thin::check(reader, offset, volume.pool, room);
+  const lvm::Refusal refusal = thin::check(reader, offset, volume.pool, pool.room);
   if (refusal.refused()) problem.put(refusal.what, ' ', refusal.detail);
   return !refusal.refused();
 }
@@ -254,7 +263,7 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
   lvm::put_dm_name(memory_.volume, memory_.volume.top(), name);
   const bool has_pool = find_pool(drivers.mapper);
   VolumesMemory::Pool pool;
-  if (!has_pool && !check_pool(pool.room, problem)) return false;
+  if (!has_pool && !check_pool(pool, problem)) return false;
   const std::size_t first = has_pool ? memory_.volume.devices.count - 1 : 0;
   if (const int error = make_devices(drivers.mapper, first)) {
     problem.put("cannot make ", name.view(), ": ", ::strerror(error));
@@ -270,10 +279,25 @@ bool Volumes::make(std::size_t layer, bool patient, LayerDrivers& drivers, TextB
   return true;
 }
 
+namespace {
+
+// A journal that was replayed took of it, which the kernel has written down with the next flush. It
+// does so past the cache of the disk.
+std::uint64_t room_now(const VolumesMemory::Pool& pool) {
+  const kd::Fd fd(::open(pool.path.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  ::posix_fadvise(fd.get(), static_cast<off_t>(pool.offset), thin::kBlockSize, POSIX_FADV_DONTNEED);
+  FileReader reader(fd.get());
+  thin::Superblock superblock;
+  if (!thin::read_superblock(reader, pool.offset, superblock)) return pool.room;
+  return std::min(pool.room, thin::room(superblock, pool.settings));
+}
+
+}  // namespace
+
 std::uint64_t Volumes::room(const DeviceDirectories& directories, std::string_view device) {
   std::uint64_t room = kNoLimit;
   for (const VolumesMemory::Pool& pool : memory_.pools) {
-    if (lies_on(directories, device, pool.number.data())) room = std::min(room, pool.room);
+    if (lies_on(directories, device, pool.number.data())) room = std::min(room, room_now(pool));
   }
   return room;
 }

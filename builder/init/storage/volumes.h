@@ -35,7 +35,10 @@ struct VolumesMemory {
 
   struct Pool {
     std::array<char, 24> number{};  // as Disk::number
-    std::uint64_t room = 0;         // see thin::room()
+    std::array<char, 128> path{};   // of the disk with its metadata, and where they begin
+    std::uint64_t offset = 0;
+    lvm::ThinPool settings;  // without the name
+    std::uint64_t room = 0;  // see thin::room()
   };
 
   std::array<Disk, kMaxDisks> disks{};
@@ -74,7 +77,7 @@ class Volumes final : public Assembler {
   void put_thin_pool(const lvm::Segment& segment, TextBuffer& parameters) const;
   void put_target(const lvm::Segment& segment, DeviceTable& table) const;
   bool find_pool(DeviceMapper& mapper);
-  bool check_pool(std::uint64_t& room, TextBuffer& problem);
+  bool check_pool(VolumesMemory::Pool& pool, TextBuffer& problem);
   int make_device_of(std::size_t index, DeviceMapper& mapper);
   int make_devices(DeviceMapper& mapper, std::size_t first);
   void finish_raid1(std::string_view name, DeviceMapper& mapper, TextBuffer& made);

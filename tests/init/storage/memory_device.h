@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "builder/init/packed_file.h"
 #include "builder/init/storage/block_reader.h"
@@ -33,6 +35,18 @@ inline std::string unpacked(const std::string& path) {
 // A recorded device of tests/init/storage/lvm.
 inline std::string recorded_lvm(const std::string& name) {
   return unpacked(KD_TEST_DATA "/storage/lvm/" + name + ".xz");
+}
+
+// The superblock of a pool with its checksum: CRC32C by bits, as the definition has it.
+inline std::string sealed_pool(std::string block) {
+  std::uint32_t value = 0xffffffff;
+  for (const char byte : std::string_view(block).substr(4)) {
+    value ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82f63b78 : 0);
+  }
+  value ^= 160774;
+  for (std::size_t i = 0; i < 4; ++i) block[i] = static_cast<char>(value >> 8 * i);
+  return block;
 }
 
 // What `lvs` of the recording said of the group.

@@ -16,22 +16,6 @@ using ::testing::HasSubstr;
 
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
-// By bits, as the definition has it.
-std::uint32_t crc32c(std::string_view bytes) {
-  std::uint32_t value = 0xffffffff;
-  for (const char byte : bytes) {
-    value ^= static_cast<unsigned char>(byte);
-    for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82f63b78 : 0);
-  }
-  return value;
-}
-
-std::string sealed(std::string block) {
-  const std::uint32_t checksum = crc32c(std::string_view(block).substr(4)) ^ 160774;
-  for (std::size_t i = 0; i < 4; ++i) block[i] = static_cast<char>(checksum >> 8 * i);
-  return block;
-}
-
 bool read(const std::string& block, Superblock& superblock, std::uint64_t offset = 0) {
   MemoryDevice device(std::string(offset, 'x') + block);
   return read_superblock(device, offset, superblock);
@@ -53,14 +37,18 @@ TEST(ThinSuperblock, IsReadAsTheKernelWroteIt) {
 TEST(ThinSuperblock, FlagsAreRead) {
   Superblock superblock;
   std::string block = recorded_lvm("pool");
-  EXPECT_EQ(sealed(block), block);
+  EXPECT_EQ(sealed_pool(block), block);
   block[4] = 1;
-  ASSERT_TRUE(read(sealed(block), superblock));
+  ASSERT_TRUE(read(sealed_pool(block), superblock));
   EXPECT_TRUE(superblock.needs_check);
+  block = recorded_lvm("pool");
+  block[56] = 1;
+  ASSERT_TRUE(read(sealed_pool(block), superblock));
+  EXPECT_TRUE(superblock.snapshot);
   for (const std::size_t features : {356U, 360U}) {
     block = recorded_lvm("pool");
     block[features] = 1;
-    ASSERT_TRUE(read(sealed(block), superblock));
+    ASSERT_TRUE(read(sealed_pool(block), superblock));
     EXPECT_TRUE(superblock.foreign) << features;
   }
 }
@@ -76,7 +64,7 @@ TEST(ThinSuperblock, IsNoneWithAnythingElseInIt) {
   for (const std::size_t place : {8U, 32U, 40U}) {  // number, magic, version
     std::string block = good;
     block[place] ^= 0x10;
-    EXPECT_FALSE(read(sealed(block), superblock)) << place;
+    EXPECT_FALSE(read(sealed_pool(block), superblock)) << place;
   }
   EXPECT_FALSE(read(std::string(4096, '\0'), superblock));
   EXPECT_FALSE(read(good.substr(0, 4095), superblock));
@@ -146,6 +134,20 @@ TEST_F(ThinPools, ThatPromiseNoMoreThanTheyHaveAreNeverFull) {
   pool.promised = superblock.data.all;
   EXPECT_FALSE(check(superblock, pool).refused());
   EXPECT_EQ(room(superblock, pool), ((1024 - 40 - 102 - 32) * 126 - 128) * std::uint64_t{65536});
+}
+
+TEST_F(ThinPools, OthersMayHoldWhatWasPromised) {
+  superblock.data.used = 16384 - 255;
+  pool.promised = superblock.data.all;
+  EXPECT_FALSE(check(superblock, pool).refused());
+  pool.pending = true;  // perhaps to delete a volume
+  EXPECT_THAT(check(superblock, pool).what, HasSubstr("full"));
+  pool.pending = false;
+  superblock.snapshot = true;
+  EXPECT_THAT(check(superblock, pool).what, HasSubstr("full"));
+  superblock.snapshot = false;
+  pool.promised = superblock.data.used - 1;  // of a volume that lvreduce made smaller
+  EXPECT_THAT(check(superblock, pool).what, HasSubstr("full"));
 }
 
 TEST_F(ThinPools, NeedRoomForMetadata) {

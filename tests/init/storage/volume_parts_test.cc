@@ -155,6 +155,12 @@ TEST_F(ScanThin, PoolTellsWhatMayBeWrittenToWhatLiesOnIt) {
   EXPECT_EQ(assembly.room("/dev/dm-0", directories), 8u << 20);
   EXPECT_EQ(assembly.room("/dev/dm-1", directories), kNoLimit);
   EXPECT_EQ(assembly.room("/dev/sda", directories), kNoLimit);
+  std::string later = recorded_lvm("pool");
+  later[72] = 64;  // chunks in use
+  write_pool(sealed_pool(later));
+  EXPECT_EQ(assembly.room("/dev/dm-5", directories), 4u << 20);
+  write_pool(std::string(4096, '\0'));
+  EXPECT_EQ(assembly.room("/dev/dm-5", directories), 8u << 20) << "as it was found";
 }
 
 TEST_F(ScanThin, TwoVolumesShareTheirPool) {
