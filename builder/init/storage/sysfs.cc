@@ -70,28 +70,19 @@ bool is_in_partition(std::string_view directory, std::uint64_t sector) {
 }
 
 Holders holders_of(std::string_view directory) {
+  constexpr std::string_view kLvm = "LVM-";
+  constexpr std::size_t kGroup = kLvm.size() + 32;
+  Text<DM_UUID_LEN> own;
+  read_line(Path(directory, "/dm/uuid"), own);
   Holders holders = Holders::kNone;
   for_each_entry(Path(directory, "/holders").c_str(), [&](const char* name) {
     Text<DM_UUID_LEN> uuid;
     read_line(Path(directory, "/holders/", name, "/dm/uuid"), uuid);
-    if (!uuid.view().starts_with("LVM-")) holders = Holders::kOthers;
+    const bool same_group = uuid.view().substr(0, kGroup) == own.view().substr(0, kGroup);
+    if (!uuid.view().starts_with(kLvm) || same_group) holders = Holders::kOthers;
     if (holders == Holders::kNone) holders = Holders::kVolumes;
   });
   return holders;
-}
-
-bool is_part_of_volume(std::string_view directory) {
-  constexpr std::size_t kGroup = std::string_view("LVM-").size() + 32;
-  Text<DM_UUID_LEN> own;
-  read_line(Path(directory, "/dm/uuid"), own);
-  if (!own.view().starts_with("LVM-")) return false;
-  bool part = false;
-  for_each_entry(Path(directory, "/holders").c_str(), [&](const char* name) {
-    Text<DM_UUID_LEN> uuid;
-    read_line(Path(directory, "/holders/", name, "/dm/uuid"), uuid);
-    part = part || uuid.view().substr(0, kGroup) == own.view().substr(0, kGroup);
-  });
-  return part;
 }
 
 bool lies_on(const DeviceDirectories& directories, std::string_view name, std::string_view number) {

@@ -37,12 +37,10 @@ void put_disk_of(std::string_view directory, TextBuffer& name);
 bool is_in_partition(std::string_view directory, std::uint64_t sector);
 
 // Who has a device for himself: a disk that a logical volume lies on may be a part of another one.
+// Not so what lvm made a volume of (the data of a pool, a leg of a raid1), which is of the same
+// group and may show what is on the volume.
 enum class Holders { kNone, kVolumes, kOthers };
 Holders holders_of(std::string_view directory);
-
-// Whether lvm made a volume of this device of the device mapper, which is of the same group: it may
-// show what is on the volume (the data of a pool, a leg of a raid1).
-bool is_part_of_volume(std::string_view directory);
 
 // Whether a device is made of the one with this number ("253:2"), by whatever lies in between.
 bool lies_on(const DeviceDirectories& directories, std::string_view name, std::string_view number);

@@ -79,7 +79,7 @@ void look_at(const char* name, const TargetQuery& query, const DeviceDirectories
   const Path directory(directories.sys_block, "/", name);
   if (is_zero_sized(directory.view())) return;
   const Holders holders = holders_of(directory.view());
-  if (holders == Holders::kOthers || is_part_of_volume(directory.view())) return;
+  if (holders == Holders::kOthers) return;
   Path path;
   put_device_path(directories.dev, name, path);
   const bool held = holders != Holders::kNone;
