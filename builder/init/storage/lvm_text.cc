@@ -2,7 +2,6 @@
 //
 // What the text of a volume group says.
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 #include "builder/init/storage/lvm.h"
@@ -101,7 +100,7 @@ class VolumeReader {
   Refusal read_raid1(std::string_view section, Segment segment);
   Refusal read_thin_pool(std::string_view section, Segment segment);
   Refusal read_thin(std::string_view section, Segment segment);
-  Refusal push(Segment segment, std::initializer_list<std::uint32_t> below);
+  Refusal push(Segment segment, std::size_t first, std::size_t count);
   Refusal check_physical_volumes();
 
   std::string_view group_;
@@ -314,26 +313,20 @@ Refusal VolumeReader::read_raid1(std::string_view section, Segment segment) {
     if (const Refusal refusal = read_part(unquoted(part), own_); refusal.refused()) return refusal;
   }
   if (volume_.devices.count != 2 * legs) return kDamaged;
-  segment.kind = SegmentKind::kRaid1;
-  segment.first_stripe = static_cast<std::uint32_t>(volume_.stripes.count);
-  segment.stripe_count = static_cast<std::uint32_t>(volume_.devices.count);
-  for (std::uint32_t i = 0; i < segment.stripe_count; ++i) {
-    const bool data = i % 2 != 0;
-    const Segment& last = segments_of(volume_, volume_.devices.items[i]).back();
-    if (data && last.start + last.length != segment.length) return kDamaged;
-    if (!volume_.stripes.push({.below = i, .start = 0}))
-      return {"the volume has too many stripes", {}};
+  for (std::size_t data = 1; data < volume_.devices.count; data += 2) {
+    const Segment& last = segments_of(volume_, volume_.devices.items[data]).back();
+    if (last.start + last.length != segment.length) return kDamaged;
   }
-  return volume_.segments.push(segment) ? Refusal{}
-                                        : Refusal{"the volume has too many segments", {}};
+  segment.kind = SegmentKind::kRaid1;
+  return push(segment, 0, volume_.devices.count);
 }
 
-// A segment of other devices.
-Refusal VolumeReader::push(Segment segment, std::initializer_list<std::uint32_t> below) {
+// A segment of `count` other devices.
+Refusal VolumeReader::push(Segment segment, std::size_t first, std::size_t count) {
   segment.first_stripe = static_cast<std::uint32_t>(volume_.stripes.count);
-  segment.stripe_count = static_cast<std::uint32_t>(below.size());
-  for (const std::uint32_t device : below) {
-    if (!volume_.stripes.push({.below = device, .start = 0}))
+  segment.stripe_count = static_cast<std::uint32_t>(count);
+  for (std::size_t device = first; device < first + count; ++device) {
+    if (!volume_.stripes.push({.below = static_cast<std::uint32_t>(device), .start = 0}))
       return {"the volume has too many stripes", {}};
   }
   return volume_.segments.push(segment) ? Refusal{}
@@ -352,12 +345,12 @@ Refusal VolumeReader::read_thin_pool(std::string_view section, Segment segment) 
     const Refusal refusal = read_part(part, volume_.pool.name, layer);
     if (refusal.refused()) return refusal;
   }
-  const auto parts = static_cast<std::uint32_t>(volume_.devices.count);
+  const std::size_t parts = volume_.devices.count;
   const Segment& last = segments_of(volume_, volume_.devices.items[parts - 1]).back();
   if (last.start + last.length != segment.length) return kDamaged;
   segment.kind = SegmentKind::kThinPool;
   segment.stripe_size = volume_.pool.chunk;
-  return push(segment, {parts - 2, parts - 1});
+  return push(segment, parts - 2, 2);
 }
 
 Refusal VolumeReader::read_thin(std::string_view section, Segment segment) {
@@ -368,7 +361,7 @@ Refusal VolumeReader::read_thin(std::string_view section, Segment segment) {
   if (refusal.refused()) return refusal;
   pool.promised = promised_chunks(volumes_, pool, extent_size_);
   segment.kind = SegmentKind::kThin;
-  return push(segment, {static_cast<std::uint32_t>(volume_.devices.count) - 1});
+  return push(segment, volume_.devices.count - 1, 1);
 }
 
 Refusal VolumeReader::check_physical_volumes() {
