@@ -97,8 +97,8 @@ KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, cons
                               std::string_view command_line) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
-  KernelMemory memory =
-      kernel_memory(version, profile, keeps_integrity_buffers(version, command_line));
+  KernelMemory memory = kernel_memory(
+      {.version = version, .command_line = command_line, .image = facts.kernel.image});
   std::optional<Measurement> measurement =
       measurement_at(roots.host, absolute(boot_test_path(image)));
   if (!facts.recorded) {
@@ -151,7 +151,7 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
   KD_TRY(plan.requirements,
          decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls),
                 {makedumpfile_version(roots.machine), facts.kernel.version},
-                facts.kernel.config.find("\nCONFIG_CRASH_DM_CRYPT=y\n") != std::string::npos));
+                facts.kernel.has("CONFIG_CRASH_DM_CRYPT")));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
   KD_CHECK(select_modules(std::move(settings.modprobe), inputs.command_line, facts.kernel, plan,
@@ -159,8 +159,6 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
   plan.firmware = select_firmware(plan.modules, roots, facts.kernel, inputs.notes);
   if (plan.requirements.capture == kdinit::CaptureMode::kRootfs) {
     inputs.real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)};
-    inputs.kernel_memory =
-        with_real_root(std::move(inputs.kernel_memory), memory_profile(facts.config));
   }
   // The real root has its own makedumpfile.
   if (plan.requirements.capture == kdinit::CaptureMode::kDirect) {

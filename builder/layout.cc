@@ -16,6 +16,7 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
           .image_size = 0,
           .compression = inputs.settings.compression,
           .kernel = inputs.kernel_memory,
+          .reservation_end = facts.machine.reservation_end,
           .ram = facts.machine.ram,
           .dump_arguments = inputs.plan.requirements.dump.first,
           .bounce_buffers = inputs.bounce_buffers,

@@ -45,6 +45,10 @@ struct Decompressed {
 kd::Result<Decompressed> decompress_prefix(std::string_view data,
                                            std::size_t limit = kDefaultLimit);
 
+// The first `size` bytes of what the stream at the start of `data` unpacks to, or all of less.
+// `data` may be cut off behind them.
+kd::Result<std::string> decompress_start(std::string_view data, std::size_t size);
+
 // Detects the codec by its magic; data with no known magic are returned as they are. Refuses to
 // produce more than `limit` bytes, and streams with more behind them than zeros. Also reads
 // .ko.xz, .ko.zst and .ko.gz.

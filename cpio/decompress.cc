@@ -31,22 +31,29 @@ tl::unexpected<kd::Error> damaged(Codec codec, std::string_view why) {
   return fail(ErrorKind::kFailed, "damaged {} data: {}", name_of(codec), why);
 }
 
-tl::unexpected<kd::Error> over_limit(Codec codec, std::size_t limit) {
-  return fail(ErrorKind::kFailed, "{} data unpack to more than {} bytes", name_of(codec), limit);
+// How much to unpack.
+struct Extent {
+  std::size_t limit = 0;    // more is an error,
+  bool start_only = false;  // or not wanted
+};
+
+tl::unexpected<kd::Error> over_limit(Codec codec, const Extent& extent) {
+  return fail(ErrorKind::kFailed, "{} data unpack to more than {} bytes", name_of(codec),
+              extent.limit);
 }
 
 // Calls step(input, room, size) until the stream ends. Room grows with what has really been
 // unpacked: the size that a header claims may be anything.
 template <typename Decoder>
-Result<Decompressed> run(Codec codec, std::string_view data, std::size_t limit, Decoder&& step) {
+Result<Decompressed> run(Codec codec, std::string_view data, const Extent& extent, Decoder&& step) {
   constexpr std::size_t kFirstRoom = 64 << 10;
   Decompressed result;
   std::size_t used = 0;
   for (;;) {
-    if (used > limit) return over_limit(codec, limit);
+    if (used > extent.limit || (extent.start_only && used == extent.limit)) break;
     if (used == result.data.size()) {
       // One byte above the limit shows that there would be more.
-      result.data.resize(std::min(limit, std::max(kFirstRoom, 2 * used) - 1) + 1);
+      result.data.resize(std::min(extent.limit, std::max(kFirstRoom, 2 * used) - 1) + 1);
     }
     KD_TRY(const Step done, step(data.substr(result.consumed), result.data.data() + used,
                                  result.data.size() - used));
@@ -55,15 +62,15 @@ Result<Decompressed> run(Codec codec, std::string_view data, std::size_t limit, 
     if (done.ended) break;
     if (done.consumed == 0 && done.produced == 0) return damaged(codec, "they are cut off");
   }
-  if (used > limit) return over_limit(codec, limit);
-  result.data.resize(used);
+  if (used > extent.limit && !extent.start_only) return over_limit(codec, extent);
+  result.data.resize(std::min(used, extent.limit));
   return result;
 }
 
-Result<Decompressed> unzstd(std::string_view data, std::size_t limit) {
+Result<Decompressed> unzstd(std::string_view data, const Extent& extent) {
   const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
                                                                         ZSTD_freeDCtx);
-  return run(Codec::kZstd, data, limit,
+  return run(Codec::kZstd, data, extent,
              [&](std::string_view input, char* room, std::size_t size) -> Result<Step> {
                ZSTD_inBuffer in{input.data(), input.size(), 0};
                ZSTD_outBuffer out{room, size, 0};
@@ -73,13 +80,13 @@ Result<Decompressed> unzstd(std::string_view data, std::size_t limit) {
              });
 }
 
-Result<Decompressed> gunzip(std::string_view data, std::size_t limit) {
+Result<Decompressed> gunzip(std::string_view data, const Extent& extent) {
   z_stream stream{};
   if (inflateInit2(&stream, 16 + 15) != Z_OK) {
     return fail(ErrorKind::kFailed, "gzip: out of memory");
   }
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
-  return run(Codec::kGzip, data, limit,
+  return run(Codec::kGzip, data, extent,
              [&](std::string_view input, char* room, std::size_t size) -> Result<Step> {
                constexpr std::size_t kMax = std::numeric_limits<uInt>::max();
                const auto in = static_cast<uInt>(std::min(input.size(), kMax));
@@ -96,14 +103,14 @@ Result<Decompressed> gunzip(std::string_view data, std::size_t limit) {
              });
 }
 
-Result<Decompressed> unxz(std::string_view data, std::size_t limit) {
+Result<Decompressed> unxz(std::string_view data, const Extent& extent) {
   constexpr std::uint64_t kMemory = 256 << 20;  // dictionaries of 128 MiB, twice what xz -9 uses
   lzma_stream stream = LZMA_STREAM_INIT;
   if (lzma_stream_decoder(&stream, kMemory, 0) != LZMA_OK) {
     return fail(ErrorKind::kFailed, "xz: out of memory");
   }
   const std::unique_ptr<lzma_stream, void (*)(lzma_stream*)> owner(&stream, lzma_end);
-  return run(Codec::kXz, data, limit,
+  return run(Codec::kXz, data, extent,
              [&](std::string_view input, char* room, std::size_t size) -> Result<Step> {
                stream.next_in = reinterpret_cast<const std::uint8_t*>(input.data());
                stream.avail_in = input.size();
@@ -122,7 +129,7 @@ Result<Decompressed> unxz(std::string_view data, std::size_t limit) {
 }
 
 // Ends where the kernel ends: before a size of zero, or with fewer than four bytes left.
-Result<Decompressed> unlz4(std::string_view data, std::size_t limit) {
+Result<Decompressed> unlz4(std::string_view data, const Extent& extent) {
   Decompressed result;
   result.consumed = kLz4LegacyMagic.size();
   while (data.size() - result.consumed >= 4) {
@@ -132,41 +139,56 @@ Result<Decompressed> unlz4(std::string_view data, std::size_t limit) {
     }
     if (size == 0) break;
     const std::string_view block = data.substr(result.consumed + 4, size);
-    if (block.size() < size || size > LZ4_COMPRESSBOUND(kLz4BlockSize)) {
+    if ((block.size() < size && !extent.start_only) || size > LZ4_COMPRESSBOUND(kLz4BlockSize)) {
       return damaged(Codec::kLz4, fmt::format("a block of {} bytes, {} are left", size,
                                               data.size() - result.consumed - 4));
     }
     const std::size_t used = result.data.size();
     // A byte of lz4 stands for at most 255.
-    result.data.resize(used + std::min(kLz4BlockSize, block.size() * 255));
-    const int made =
-        LZ4_decompress_safe(block.data(), result.data.data() + used, static_cast<int>(block.size()),
-                            static_cast<int>(result.data.size() - used));
+    std::size_t room = std::min(kLz4BlockSize, block.size() * 255);
+    if (extent.start_only) room = std::min(room, extent.limit - used);
+    result.data.resize(used + room);
+    char* const end = result.data.data() + used;
+    const int in = static_cast<int>(block.size()), out = static_cast<int>(room);
+    const int made = extent.start_only
+                         ? LZ4_decompress_safe_partial(block.data(), end, in, out, out)
+                         : LZ4_decompress_safe(block.data(), end, in, out);
     if (made < 0) return damaged(Codec::kLz4, "a block cannot be decoded");
     result.data.resize(used + static_cast<std::size_t>(made));
-    if (result.data.size() > limit) return over_limit(Codec::kLz4, limit);
+    if (extent.start_only && (result.data.size() == extent.limit || block.size() < size)) break;
+    if (result.data.size() > extent.limit) return over_limit(Codec::kLz4, extent);
     result.consumed += 4 + size;
   }
   return result;
 }
 
-}  // namespace
-
-Result<Decompressed> decompress_prefix(std::string_view data, std::size_t limit) {
+Result<Decompressed> unpack(std::string_view data, const Extent& extent) {
   switch (codec_of(data)) {
     case Codec::kGzip:
-      return gunzip(data, limit);
+      return gunzip(data, extent);
     case Codec::kXz:
-      return unxz(data, limit);
+      return unxz(data, extent);
     case Codec::kLz4:
-      return unlz4(data, limit);
+      return unlz4(data, extent);
     case Codec::kZstd:
-      return unzstd(data, limit);
+      return unzstd(data, extent);
     case Codec::kNone:
       break;
   }
-  if (data.size() > limit) return over_limit(Codec::kNone, limit);
+  if (extent.start_only) data = data.substr(0, extent.limit);
+  if (data.size() > extent.limit) return over_limit(Codec::kNone, extent);
   return Decompressed{std::string(data), data.size()};
+}
+
+}  // namespace
+
+Result<Decompressed> decompress_prefix(std::string_view data, std::size_t limit) {
+  return unpack(data, {.limit = limit});
+}
+
+Result<std::string> decompress_start(std::string_view data, std::size_t size) {
+  KD_TRY(Decompressed result, unpack(data, {.limit = size, .start_only = true}));
+  return std::move(result.data);
 }
 
 Result<std::string> decompress(std::string_view data, std::size_t limit) {

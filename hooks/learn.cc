@@ -59,16 +59,14 @@ Result<void> learn(const Context& context, const KdumpConfig& config) {
 std::string memory_source(const FileReader& reader, const KdumpConfig& config,
                           std::string_view version) {
   const std::string_view profile = memory_profile(config);
-  const KernelMemory table = kernel_memory(version, profile);
   for (const std::string& path : {measured_path(version), boot_test_path(image_path(version))}) {
     const Result<std::string> text = reader.read(path);
     if (!text) continue;
     const Result<Measurement> measurement = measurement_from_json(*text);
     if (!measurement) continue;
-    const KernelMemory memory = corrected(table, *measurement, version, profile);
-    if (memory.source != table.source) return memory.source;
+    if (holds_for(*measurement, version, profile)) return source_of(*measurement);
   }
-  return table.source;
+  return work_source(version);
 }
 
 }  // namespace kd

@@ -46,7 +46,10 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
   ModelInput model{.variant = kVariants[0],
                    .image_size = image.size(),
                    .compression = {.codec = cpio::Codec::kNone, .window_log = kWindowLog},
-                   .kernel = kernel_memory(facts.kernel.version, "stock"),
+                   .kernel = kernel_memory({.version = facts.kernel.version,
+                                            .command_line = report.command_line,
+                                            .image = facts.kernel.image}),
+                   .reservation_end = facts.machine.reservation_end,
                    .ram = facts.machine.ram,
                    .real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)}};
   model.bounce_buffers = bounce_buffers({.command_line = report.command_line,

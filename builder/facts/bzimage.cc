@@ -8,9 +8,11 @@ namespace {
 constexpr std::size_t kSetupSectors = 0x1f1;
 constexpr std::size_t kMagic = 0x202;
 constexpr std::size_t kProtocol = 0x206;
+constexpr std::size_t kAlignment = 0x230;
 constexpr std::size_t kRelocatable = 0x234;
 constexpr std::size_t kPayloadOffset = 0x248;  // counts from the end of the setup code
 constexpr std::size_t kPayloadLength = 0x24c;
+constexpr std::size_t kInitSize = 0x260;
 constexpr std::size_t kHeaderEnd = 0x264;
 constexpr std::size_t kSector = 512;
 constexpr std::uint16_t kOldestProtocol = 0x020a;
@@ -41,14 +43,19 @@ Result<BzImage> parse_bzimage(std::string_view start, std::uint64_t file_size) {
   // 0 means 4, from the time when the field did not exist.
   const std::size_t sectors = number_at(start, kSetupSectors, 1);
   const std::size_t setup_end = ((sectors == 0 ? 4 : sectors) + 1) * kSector;
-  const std::uint64_t end = std::uint64_t{setup_end} + number_at(start, kPayloadOffset, 4) +
-                            number_at(start, kPayloadLength, 4);
+  const std::uint64_t payload = std::uint64_t{setup_end} + number_at(start, kPayloadOffset, 4);
+  const std::uint64_t payload_size = number_at(start, kPayloadLength, 4);
+  const std::uint64_t end = payload + payload_size;
   if (file_size < end) {
     return fail(ErrorKind::kFailed,
                 "truncated: {} bytes, its header asks for {}; reinstall the kernel package",
                 file_size, end);
   }
-  return BzImage{.relocatable = start[kRelocatable] != 0};
+  return BzImage{.relocatable = start[kRelocatable] != 0,
+                 .alignment = number_at(start, kAlignment, 4),
+                 .init_size = number_at(start, kInitSize, 4),
+                 .payload = payload,
+                 .payload_size = payload_size};
 }
 
 }  // namespace kd

@@ -192,6 +192,7 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   facts.watchdogs = find_watchdogs(reader);
   const Reservation reservation = read_reservation(reader);
   facts.reservation = reservation.bytes;
+  facts.reservation_end = reservation.end;
   facts.reservation_cma = reservation.cma;
   facts.dma_limits = read_dma_limits(reader);
   if (reservation.high) facts.dma_limits.emplace_back(kHigh);

@@ -6,8 +6,6 @@
 #include <cstring>
 #include <set>
 
-#include "builder/facts/bzimage.h"
-
 namespace kd {
 namespace {
 
@@ -49,8 +47,11 @@ bool is_kernel_version(std::string_view version) {
 }
 
 bool KernelFacts::may_have(std::string_view option) const {
+  return config.find("CONFIG_") == std::string::npos || has(option);
+}
+
+bool KernelFacts::has(std::string_view option) const {
   const std::string_view text = config;
-  if (text.find("CONFIG_") == std::string_view::npos) return true;
   const std::string line = fmt::format("{}=y", option);
   for (std::size_t at = text.find(line); at != std::string_view::npos;
        at = text.find(line, at + 1)) {
@@ -96,11 +97,10 @@ Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view v
   if (!facts.vmlinuz.empty()) {
     KD_TRY(const FileStatus file, reader.status(facts.vmlinuz));
     KD_TRY(const std::string start, read_start(reader, facts.vmlinuz));
-    if (is_bzimage(start)) {
-      if (Result<BzImage> header = parse_bzimage(start, file.size); !header) {
-        return in_context(facts.vmlinuz, std::move(header).error());
-      }
-    }
+    Result<KernelImage> image =
+        parse_kernel_image(start, file.size, facts.has("CONFIG_AMD_MEM_ENCRYPT"));
+    if (!image) return in_context(facts.vmlinuz, std::move(image).error());
+    facts.image = *image;
   }
   return facts;
 }

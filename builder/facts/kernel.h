@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "builder/base/rooted_reader.h"
+#include "builder/facts/kernel_image.h"
 
 namespace kd {
 
@@ -17,9 +18,12 @@ struct KernelFacts {
   std::string modules_dir;       // in the root: /lib/modules/V or /usr/lib/modules/V
   std::string modules_dir_host;  // the same on the host
   std::string vmlinuz;           // in the root; empty when not found: the image can still be built
+  KernelImage image;             // what the file says of the memory it needs
   std::string config;            // the text: 10,000 options, of which one or two are asked for
   // `option` ("CONFIG_RD_ZSTD") is y, or unknown because no config was found.
   [[nodiscard]] bool may_have(std::string_view option) const;
+  // It is y.
+  [[nodiscard]] bool has(std::string_view option) const;
 };
 
 // A vmlinuz that is a bzImage and cut off is an error. Not found: ErrorKind::kKernelNotFound with

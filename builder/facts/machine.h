@@ -139,6 +139,7 @@ struct MachineFacts {
   std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
   std::vector<Watchdog> watchdogs;   // by name; a record without this member has none
   std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none
+  std::uint64_t reservation_end = 0;    // address behind the last of it; 0: unknown
   std::uint64_t reservation_cma = 0;    // bytes of crashkernel=,cma, as usable_reservation() has it
   std::uint64_t ram = 0;                // bytes
   std::vector<std::string> dma_limits;  // what may cost a capture bounce buffers (dma_limits.h)

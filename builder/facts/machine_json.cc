@@ -121,6 +121,7 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("command_line", machine.command_line, Check::kText);
   v("loaded_modules", machine.loaded_modules, Check::kName);
   v("time_zone", machine.time_zone, Check::kText);
+  v.unless_empty("reservation_end", machine.reservation_end, Check::kText);
   v.unless_empty("reservation_cma", machine.reservation_cma, Check::kText);
   v.unless_empty("dma_limits", machine.dma_limits, Check::kName);
   v.unless_empty("disk_integrity", machine.disk_integrity, Check::kNameOrEmpty);

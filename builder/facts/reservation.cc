@@ -48,6 +48,7 @@ Reservation parse_reservation(std::string_view iomem, std::string_view crash_siz
   if (told == 0) return reservation;
   for_each_range(iomem, " : Crash kernel", [&](std::uint64_t first, std::uint64_t bytes) {
     reservation.bytes += bytes;
+    reservation.end = std::max(reservation.end, first + bytes);
     reservation.high = reservation.high || first >= kFourGiB;
   });
   reservation.bytes = std::max(reservation.bytes, told);

@@ -12,6 +12,7 @@ namespace kd {
 
 struct Reservation {
   std::uint64_t bytes = 0;  // of all ranges that nothing else uses
+  std::uint64_t end = 0;    // address behind the last range; 0: unknown
   // crashkernel=SIZE,cma: programs of this kernel use it until the crash, then the capture kernel
   // has it too. Only kexec_file_load(2) tells it of these ranges.
   std::uint64_t cma = 0;

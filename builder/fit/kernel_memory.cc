@@ -5,31 +5,54 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+
+#include "builder/policy/command_line.h"
+#include "builder/policy/dump_level.h"
 
 namespace kd {
 namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-struct Row {
+// What is allocated from the first page on until init runs, with all that the tuned command line
+// leaves out: hash tables, per-CPU memory, slabs (a third of them for /sys), stacks, ACPI; and what
+// kexec puts beside the kernel, 0.7 MiB. Debian's amd64 kernels on QEMU's PC with 1 GiB: the
+// smallest crashkernel= that saves, in steps of 1 MiB, less what the model has for the kernel's
+// image, its memory map and the initrd (bench/calibrate).
+struct Work {
   std::string_view series;
-  std::string_view profile;
-  std::uint64_t unpacking;          // MiB
-  std::uint64_t capturing;          // MiB
-  std::uint64_t integrity_buffers;  // MiB, for those who keep them
+  std::uint64_t unpacking;  // MiB
+  std::uint64_t freed;      // MiB of init memory and alignment before init runs, less 2 for drivers
 };
+constexpr std::array<Work, 3> kMeasured = {{{"6.1", 13, 7}, {"6.12", 14, 5}, {"7.3", 16, 7}}};
+// Init code has 2.8 to 4.6 MiB, the decrypted part of .bss 2.
+constexpr Work kUnmeasured = {"", 16 + 2, 4};
 
-// Debian's amd64 kernels on QEMU's PC with 1 GiB, from bisections of crashkernel= in steps of 1 MiB
-// (bench/calibrate): the smallest that saves less what the model adds for the image. Where
-// unpacking decides, capturing is only known to be less; 2 MiB more than that are for other
-// drivers. For 6.1, tuned, they are added to what captures reported when init began: 60 MiB.
-constexpr std::array<Row, 5> kMeasured = {{
-    {"6.1", "tuned", 70, 62, 0},
-    {"6.1", "stock", 84, 77, 0},
-    {"6.12", "tuned", 62, 57, 0},
-    {"6.12", "stock", 69, 64, 0},
-    {"7.3", "tuned", 72, 65, 10},
+// Parameters of the tuned command line that spare something, for lines that lack them.
+struct Saving {
+  std::string_view parameter;
+  std::uint64_t bytes;  // MiB
+  std::string_view what;
+  Version since, until;  // the kernels that have it
+};
+constexpr Version kAlways = {0, 0}, kForever = {1000, 0};
+constexpr std::array<Saving, 6> kSavings = {{
+    // 10,000 inodes with their names; from 6.6 on they are made when somebody looks.
+    {"initcall_blacklist=tracer_init_tracefs", 8, "files of tracefs", kAlways, {6, 6}},
+    // Two buffers of 2 MiB in one piece each, which a memory in pieces does not have.
+    {kWithoutIntegrityPools, 10, "buffers for integrity metadata", kIntegrityPoolsSince, kForever},
+    // Huge pages for the first chunk. A second one is tried at once, and given up.
+    {"percpu_alloc=page", 2, "per-CPU memory in huge pages", kAlways, kForever},
+    // An array of all sections that 52 bits reach; where the CPU has no five levels it is not
+    // there.
+    {"no5lvl", 2, "page tables of five levels", kAlways, kForever},
+    {"lsm=capability", 2, "security modules", kAlways, kForever},
+    {"cgroup_disable=memory", 1, "accounting", kAlways, kForever},
 }};
+
+// Where nobody can read the file: more than any kernel of Debian has (52 MiB).
+constexpr std::uint64_t kUnknownImage = 60 * kMiB;
 
 std::string_view series_of(std::string_view version) {
   const std::size_t minor = version.find('.');
@@ -37,41 +60,56 @@ std::string_view series_of(std::string_view version) {
   return version.substr(0, version.find_first_not_of("0123456789", minor + 1));
 }
 
-}  // namespace
-
-KernelMemory kernel_memory(std::string_view version, std::string_view profile,
-                           bool integrity_buffers) {
-  const std::string_view series = series_of(version);
-  const Row* best = nullptr;
-  const auto more_of = [integrity_buffers](const Row& row) {
-    return integrity_buffers ? row.integrity_buffers : 0;
-  };
-  for (const Row& row : kMeasured) {
-    if (row.profile != profile) continue;
-    if (row.series == series) {
-      const std::uint64_t more = more_of(row);
-      return {.source = fmt::format("measured for Linux {}, {} command line{}", series, profile,
-                                    more > 0 ? ", with buffers for integrity metadata" : ""),
-              .unpacking = (row.unpacking + more) * kMiB,
-              .capturing = (row.capturing + more) * kMiB};
-    }
-    if (best == nullptr || row.unpacking > best->unpacking) best = &row;
-  }
-  if (best == nullptr) return kernel_memory(version, "stock");
-  return {.source = fmt::format("no measurement for Linux {}: that of {}, and {} MiB as margin",
-                                series, best->series, kUnmeasuredMargin / kMiB),
-          .unpacking = (best->unpacking + more_of(*best)) * kMiB + kUnmeasuredMargin,
-          .capturing = (best->capturing + more_of(*best)) * kMiB + kUnmeasuredMargin};
+const Work& work_of(std::string_view version) {
+  const auto* const row = std::ranges::find(kMeasured, series_of(version), &Work::series);
+  return row == kMeasured.end() ? kUnmeasured : *row;
 }
 
-KernelMemory with_real_root(KernelMemory memory, std::string_view profile) {
-  // The savings that the rows of the command line profile give: 0.6, 0.5 and 1.5 MB.
-  constexpr std::uint64_t kDirectOnly = 3 * kMiB;
-  if (profile != "tuned") return memory;
-  memory.unpacking += kDirectOnly;
-  memory.capturing += kDirectOnly;
-  memory.source += fmt::format(", {} MiB more for the real root", kDirectOnly / kMiB);
+// A version that cannot be read has everything.
+bool has(const Saving& saving, std::string_view kernel) {
+  const std::optional<Version> version = parse_version(kernel);
+  return !version || (*version >= saving.since && *version < saving.until);
+}
+
+}  // namespace
+
+std::string work_source(std::string_view version) {
+  if (work_of(version).series.empty()) {
+    return fmt::format("derived: nobody has measured Linux {}", series_of(version));
+  }
+  return fmt::format("as measured for Linux {}", series_of(version));
+}
+
+KernelMemory kernel_memory(const KernelMemoryInput& input) {
+  const bool known = input.image.memory > 0;
+  const Work& work = work_of(input.version);
+  KernelMemory memory{.image = input.image};
+  const auto add = [&memory](std::uint64_t bytes, std::string_view what) {
+    memory.unpacking += bytes;
+    memory.source += fmt::format("{}{:.1f} {}", memory.source.empty() ? "" : ", ",
+                                 static_cast<double>(bytes) / kMiB, what);
+  };
+  add(known ? input.image.memory : kUnknownImage,
+      known ? "image" : "for an image that is not understood");
+  add(work.unpacking * kMiB, fmt::format("at work ({})", work_source(input.version)));
+  const std::vector<std::string> line = split_parameters(input.command_line);
+  for (const Saving& saving : kSavings) {
+    if (std::ranges::find(line, saving.parameter) == line.end() && has(saving, input.version)) {
+      add(saving.bytes * kMiB, saving.what);
+    }
+  }
+  memory.capturing = memory.unpacking - work.freed * kMiB;
   return memory;
+}
+
+std::uint64_t memory_map(std::uint64_t size, std::uint64_t end) {
+  constexpr std::uint64_t kSection = 128 * kMiB;
+  constexpr std::uint64_t kMap = kSection / 4096 * 64;
+  constexpr std::uint64_t kCrashAlign = 16 * kMiB;
+  if (end < size || size == 0) return (2 + (size + kSection - 1) / kSection) * kMap;
+  const std::uint64_t first = (end - size) / kCrashAlign * kCrashAlign / kSection;
+  const std::uint64_t sections = (end - 1) / kSection - first + 1;
+  return ((first > 0 ? 1 : 0) + sections) * kMap;
 }
 
 std::string describe(const KernelMemory& memory) {

@@ -1,36 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What a kernel takes for itself in a capture, by series and command line profile.
+// What a kernel takes for itself in a capture: derived from its file, its command line and its
+// version. Pure.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "builder/facts/kernel_image.h"
+
 namespace kd {
 
-// Of the kernels that were tried without a row of their own Linux 7.3 missed its prediction most:
-// it needed 82 MiB where 74 were predicted, and its cloud flavour 76 where 73 were.
-inline constexpr std::uint64_t kUnmeasuredMargin = std::uint64_t{8} << 20;
-
-struct KernelMemory {
-  std::string source;  // "measured for Linux 6.1, tuned command line"
-  // Bytes the kernel has in use, its memory map and everything else included, without the initrd.
-  std::uint64_t unpacking = 0;      // while it unpacks the initrd
-  std::uint64_t capturing = 0;      // once init memory is freed and init runs
-  std::uint64_t measured_peak = 0;  // of a capture on this machine; 0: unknown
+struct KernelMemoryInput {
+  std::string_view version;       // as in /lib/modules
+  std::string_view command_line;  // of the capture
+  KernelImage image;
 };
 
-// `version` as in /lib/modules; `profile`: tuned or stock, anything else counts as stock. A series
-// that was not measured gets the largest measured row of the profile and kUnmeasuredMargin.
-// `integrity_buffers`: the command line keeps them though the profile would leave them out, see
-// kWithoutIntegrityPools of builder/policy/command_line.h.
-KernelMemory kernel_memory(std::string_view version, std::string_view profile,
-                           bool integrity_buffers = false);
+struct KernelMemory {
+  std::string source;  // each part in MiB, and where it comes from
+  // Bytes the kernel has in use without the initrd and without memory_map().
+  std::uint64_t unpacking = 0;      // while it unpacks the initrd
+  std::uint64_t capturing = 0;      // once init memory is freed and init runs
+  std::uint64_t measured_peak = 0;  // of a capture on this machine, with its memory map; 0: unknown
+  KernelImage image;
+};
 
-// The same with the command line of a capture that boots the real root: it lacks what the profile
-// spares a direct capture alone (security modules, accounting, files of every slab cache).
-KernelMemory with_real_root(KernelMemory memory, std::string_view profile);
+// Every part has its reason beside its number in kernel_memory.cc. A series that nobody measured
+// takes what the largest measured one does at work, and 2 MiB.
+KernelMemory kernel_memory(const KernelMemoryInput& input);
+
+// Whether what the series takes at work was measured: "as measured for Linux 6.1", or
+// "derived: nobody has measured Linux 7.0".
+std::string work_source(std::string_view version);
+
+// The page structs of a capture kernel in bytes: 64 for each page, and those of whole sections of
+// 128 MiB, of which the low 640 KiB have one (sparse_init_nid() of mm/sparse.c; SECTION_SIZE_BITS
+// and CRASH_ALIGN of x86-64). 74M at 880M lie in two sections, and a Linux 6.1 was out of memory
+// there that saves with 71M elsewhere.
+// `size`: bytes reserved; `end`: address behind them, 0 unknown: then it may lie across a border.
+std::uint64_t memory_map(std::uint64_t size, std::uint64_t end);
 
 // The figures in whole MiB and where they come from, for people.
 std::string describe(const KernelMemory& memory);

@@ -10,9 +10,8 @@ namespace {
 
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-// The reservation at which the table was measured.
-constexpr std::uint64_t kUsualMap = 73 * kMiB;
-constexpr std::uint64_t kMapShare = 4096 / 64;  // struct page has 64 bytes
+// At which `kernel_bytes` and `peak_bytes` are told.
+constexpr std::uint64_t kUsualReservation = 73 * kMiB;
 // No Linux that can save a dump needs less, and nobody reserves more.
 constexpr std::uint64_t kSmallest = 16 * kMiB;
 constexpr std::uint64_t kLargest = std::uint64_t{64} * 1024 * kMiB;
@@ -117,7 +116,8 @@ Result<Measurement> measurement_from_report(std::string_view text, std::string_v
   }
   KD_TRY(measurement.date, date_of_stamp(stamp));
   const std::uint64_t map = memory.map * kKiB;
-  const std::uint64_t larger_map = (std::max(map, kUsualMap) - kUsualMap) / kMapShare;
+  const std::uint64_t larger_map =
+      memory_map(std::max(map, kUsualReservation), 0) - memory_map(kUsualReservation, 0);
   measurement.kernel_bytes = map - (memory.free + memory.files) * kKiB - larger_map;
   measurement.peak_bytes = map - memory.lowest * kKiB - larger_map;
   return checked(std::move(measurement));
@@ -152,13 +152,23 @@ Result<Measurement> measurement_from_json(std::string_view text) {
 
 KernelMemory corrected(KernelMemory known, const Measurement& measurement, std::string_view version,
                        std::string_view profile) {
-  if (measurement.kernel != version || measurement.profile != profile) return known;
-  const std::uint64_t measured = measurement.kernel_bytes;
+  if (!holds_for(measurement, version, profile)) return known;
+  // It lay well, for all that is known.
+  constexpr std::uint64_t kWell = std::uint64_t{1} << 40;
+  const std::uint64_t measured = measurement.kernel_bytes - memory_map(kUsualReservation, kWell);
   if (measured > known.capturing) known.unpacking += measured - known.capturing;
   known.capturing = std::max(measured, known.capturing - std::min(known.capturing, kMostLowered));
   known.measured_peak = measurement.peak_bytes;
-  known.source = fmt::format("measured in {} on {}", measurement.origin, measurement.date);
+  known.source = source_of(measurement);
   return known;
+}
+
+bool holds_for(const Measurement& measurement, std::string_view version, std::string_view profile) {
+  return measurement.kernel == version && measurement.profile == profile;
+}
+
+std::string source_of(const Measurement& measurement) {
+  return fmt::format("measured in {} on {}", measurement.origin, measurement.date);
 }
 
 }  // namespace kd

@@ -24,8 +24,8 @@ struct Measurement {
   std::string profile;  // tuned | stock, for which alone it holds
   std::string origin;   // "a capture" | "a boot test"
   std::string date;     // 2026-11-23
-  // Bytes, as in a reservation of 73 MiB: the memory map that the kernel keeps of a larger one, one
-  // part in 64, is taken off.
+  // Bytes, as in a reservation of 73 MiB: what the memory map of a larger one has more is taken
+  // off.
   std::uint64_t kernel_bytes = 0;  // in use when init started, without the files of the image
   std::uint64_t peak_bytes = 0;    // reservation less the lowest MemAvailable of the whole capture
   bool operator==(const Measurement&) const = default;
@@ -41,9 +41,12 @@ struct Measurement {
 std::string measurement_to_json(const Measurement& measurement);
 [[nodiscard]] Result<Measurement> measurement_from_json(std::string_view json);
 
-// The figures of the table corrected by a measurement of the same kernel and profile; of another
+bool holds_for(const Measurement& measurement, std::string_view version, std::string_view profile);
+std::string source_of(const Measurement& measurement);  // "measured in a capture on 2026-11-23"
+
+// The derived figures corrected by a measurement of the same kernel and profile; of another
 // one they stay as they are.
-// - More than the table raises both moments by the difference.
+// - More than derived raises both moments by the difference.
 // - Less lowers only the moment that was measured, by kMostLowered at most: the kernel may have had
 //   less to do than next time. While it unpacks nobody can look, so that figure is never lowered.
 inline constexpr std::uint64_t kMostLowered = std::uint64_t{4} << 20;

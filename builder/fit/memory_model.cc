@@ -99,6 +99,19 @@ Peak real_root_peak(const ModelInput& input) {
                     {"services", kUserland, "of a small Debian 12 that saved with 115 MiB"}}};
 }
 
+// kexec-tools puts kernel, initrd and the rest from the top down (bzImage64_load()): the kernel in
+// one piece, aligned.
+Peak place_peak(const ModelInput& input) {
+  // Copy of the low 640 KiB, ELF headers, purgatory, boot parameters.
+  constexpr std::uint64_t kBeside = 768 << 10;
+  const KernelImage& image = input.kernel.image;
+  return {.name = "placing",
+          .terms = {{"kernel", image.piece, "init_size of its header, in one piece"},
+                    {"alignment", image.alignment, "kernel_alignment of its header"},
+                    {"initrd", pages(input.image_size), "the file"},
+                    {"beside them", image.piece == 0 ? 0 : kBeside, "as kexec -p has it"}}};
+}
+
 Peak direct_peak(const ModelInput& input) {
   return {.name = "capturing",
           .terms = {{"kernel", input.kernel.capturing, input.kernel.source},
@@ -151,8 +164,11 @@ const Peak& Fit::largest() const {
   return **std::ranges::max_element(all, {}, [](const Peak* peak) { return peak->total(); });
 }
 
-Fit predict(const ModelInput& input) {
+namespace {
+
+Fit predict_in(const ModelInput& input, std::uint64_t reservation) {
   Fit fit;
+  fit.place = place_peak(input);
   fit.unpack = {.name = "unpacking",
                 .terms = {{"kernel", input.kernel.unpacking, input.kernel.source},
                           {"initrd", pages(input.image_size), "the file"},
@@ -178,9 +194,12 @@ Fit predict(const ModelInput& input) {
         {"threads of makedumpfile", makedumpfile.threads, makedumpfile.threads_source});
   }
   // They are there from the first moment to the last.
-  if (input.bounce_buffers.bytes > 0) {
-    const Term buffers{"bounce buffers", input.bounce_buffers.bytes, input.bounce_buffers.reason};
-    for (Peak* peak : {&fit.unpack, &fit.load, &fit.capture}) peak->terms.push_back(buffers);
+  const Term map{"memory map", memory_map(reservation, input.reservation_end),
+                 "64 bytes a page, of whole sections of 128 MiB"};
+  const Term buffers{"bounce buffers", input.bounce_buffers.bytes, input.bounce_buffers.reason};
+  for (Peak* peak : {&fit.unpack, &fit.load, &fit.capture}) {
+    peak->terms.push_back(map);
+    if (buffers.bytes > 0) peak->terms.push_back(buffers);
   }
   // A driver may take more than any table knows: what a capture needed here is believed.
   if (const std::uint64_t known = fit.capture.total(); input.kernel.measured_peak > known) {
@@ -188,6 +207,20 @@ Fit predict(const ModelInput& input) {
         {"all else", input.kernel.measured_peak - known, input.kernel.source});
   }
   fit.needed = (fit.largest().total() + kMiB - 1) / kMiB * kMiB;
+  return fit;
+}
+
+}  // namespace
+
+Fit predict(const ModelInput& input) {
+  // The larger the reservation, the more sections it has a part of.
+  constexpr std::uint64_t kSmall = 64 * kMiB;
+  Fit fit = predict_in(input, kSmall);
+  for (std::uint64_t tried = 0; tried != fit.needed;) {
+    tried = fit.needed;
+    fit = predict_in(input, tried);
+    fit.needed = std::max(fit.needed, tried);
+  }
   return fit;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// How much memory a capture takes, before it happens. Pure. Three moments can decide: while the
-// kernel unpacks the initrd (its own init memory is not freed yet), while init loads the largest
-// module, and while makedumpfile runs.
+// How much memory a capture takes, before it happens. Pure. Four moments can decide: while kexec
+// places kernel and initrd, while the kernel unpacks the initrd (its own init memory is not freed
+// yet), while init loads the largest module, and while makedumpfile runs.
 #pragma once
 
 #include <array>
@@ -43,6 +43,7 @@ struct ModelInput {
   std::uint64_t image_size = 0;   // bytes of the initrd
   cpio::Compression compression;  // of the archive
   KernelMemory kernel;
+  std::uint64_t reservation_end = 0;        // address behind it; 0: unknown, see memory_map()
   std::uint64_t ram = 0;                    // bytes of the crashed kernel
   std::vector<std::string> dump_arguments;  // of makedumpfile
   BounceBuffers bounce_buffers;
@@ -54,9 +55,11 @@ struct ModelInput {
 [[nodiscard]] std::uint64_t estimate_image_size(const ModelInput& input);
 
 struct Fit {
-  Peak unpack, load, capture;
+  Peak place, unpack, load, capture;
   std::uint64_t needed = 0;  // smallest reservation in bytes, a multiple of 1 MiB
-  [[nodiscard]] std::array<const Peak*, 3> peaks() const { return {&unpack, &load, &capture}; }
+  [[nodiscard]] std::array<const Peak*, 4> peaks() const {
+    return {&place, &unpack, &load, &capture};
+  }
   [[nodiscard]] const Peak& largest() const;
 };
 

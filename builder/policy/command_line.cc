@@ -83,9 +83,6 @@ constexpr ProfileRow kCrashReboot = {"systemd.crash_reboot",
                                      "a systemd that crashes in the real root restarts the machine",
                                      kAlways};
 
-// block/bio-integrity.c has them from there on.
-constexpr Version kIntegrityPoolsSince = {6, 19};
-
 constexpr ProfileRow kTuned[] = {
     {"reset_devices", "drivers reset what the crashed kernel left running", kAlways},
     {"nr_cpus=1", "one CPU: no memory for the others, no trouble waking them", kAlways},
@@ -247,11 +244,6 @@ std::string parameter_name(std::string_view parameter) {
   std::string name(parameter.substr(0, parameter.find_first_of("=\"")));
   std::ranges::replace(name, '-', '_');
   return name;
-}
-
-bool keeps_integrity_buffers(std::string_view kernel, std::string_view command_line) {
-  return !is_before(kernel, kIntegrityPoolsSince) &&
-         std::ranges::count(split_parameters(command_line), kWithoutIntegrityPools) == 0;
 }
 
 std::set<std::string> modprobe_blacklist(std::string_view command_line) {

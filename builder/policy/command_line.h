@@ -11,10 +11,13 @@
 
 #include "builder/facts/kdump_config.h"
 #include "builder/facts/machine.h"
+#include "builder/policy/dump_level.h"
 
 namespace kd {
 
-// Linux 6.19 and newer; older ones do not know the initcall.
+// block/bio-integrity.c makes buffers at boot since this version; older ones do not know the
+// initcall.
+inline constexpr Version kIntegrityPoolsSince = {6, 19};
 inline constexpr std::string_view kWithoutIntegrityPools =
     "initcall_blacklist=bio_integrity_initfn";
 
@@ -59,10 +62,6 @@ CaptureCommandLine capture_command_line(const CommandLineInputs& inputs);
 // lib/cmdline.c): at white space outside double quotes, which may stand anywhere and know no
 // escape. A quote left open is closed, so that it cannot swallow what is appended.
 std::vector<std::string> split_parameters(std::string_view line);
-
-// Whether a kernel that has buffers for integrity metadata makes them: the line does not leave them
-// out with kWithoutIntegrityPools.
-bool keeps_integrity_buffers(std::string_view kernel, std::string_view command_line);
 
 // Names in all lists of modprobe.blacklist=, as they are written. Like libkmod, which compares them
 // with normalised names: one with '-' hides no module.

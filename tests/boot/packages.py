@@ -154,10 +154,11 @@ def depends(suite, package):
     return [word.split()[0] for word in fields(suite, package)["Depends"].split(",")]
 
 
-def parts_of_kernel(suite, meta):
-    """Names of the packages of the newest kernel, and its version."""
-    # The meta package names the real one, and from 7.2 on that one names its parts.
-    image = next(name for name in depends(suite, meta) if name.startswith("linux-image-"))
+def parts_of_kernel(suite, package):
+    """Names of the packages of a kernel, and its version."""
+    # A meta package names the real one, and from 7.2 on that one names its parts.
+    image = next((name for name in depends(suite, package) if name.startswith("linux-image-")),
+                 package)
     release = image.removeprefix("linux-image-")
     parts = [name for name in depends(suite, image)
              if name.startswith("linux-") and name.endswith(f"-{release}")]

@@ -179,7 +179,7 @@ TEST_F(BuildTest, JsonOfTheFitHasEveryTermOfThePeaks) {
     largest = std::max(largest, sum);
   }
   EXPECT_EQ(fit["decides"], decides);
-  EXPECT_THAT(names, ElementsAre("unpacking", "loading modules", "capturing"));
+  EXPECT_THAT(names, ElementsAre("placing", "unpacking", "loading modules", "capturing"));
   EXPECT_EQ(fit["needed_bytes"], (largest + (1U << 20) - 1) >> 20 << 20);
   // Modules count as half of their pages (README of builder/fit), which the entries tell.
   std::uint64_t modules = 0, module = 0;

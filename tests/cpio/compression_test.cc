@@ -169,5 +169,26 @@ TEST(DecompressPrefix, TellsWhereTheStreamEnds) {
   }
 }
 
+TEST(DecompressStart, NeedsOnlyTheStartOfAStream) {
+  const std::string data = sample_text(3'000'000);
+  for (const Codec codec : kAll) {
+    const std::string stream = packed(data, codec);
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}}) {
+      EXPECT_EQ(decompress_start(stream, size), data.substr(0, size)) << name_of(codec);
+      EXPECT_EQ(decompress_start(stream.substr(0, stream.size() / 2), size), data.substr(0, size))
+          << name_of(codec);
+    }
+    EXPECT_EQ(decompress_start(stream, data.size() + 1), data) << name_of(codec);
+  }
+}
+
+TEST(DecompressStart, OfAStreamThatEndsTooEarlyIsNoMoreThanIsThere) {
+  const std::string data = sample_text(3'000'000);
+  for (const Codec codec : kReal) {
+    const auto start = decompress_start(packed(data, codec).substr(0, 60), 4096);
+    EXPECT_TRUE(!start || start->size() < 4096) << name_of(codec);
+  }
+}
+
 }  // namespace
 }  // namespace cpio

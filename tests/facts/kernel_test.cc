@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "builder/facts/bzimage.h"
+#include "cpio/compression.h"
 #include "tests/facts/fake_root.h"
 
 namespace kd {
@@ -71,9 +72,86 @@ TEST(BzImage, PayloadLiesInTheFile) {
   EXPECT_THAT(parse_whole(image).error().message, HasSubstr("truncated"));
 }
 
+// An ELF file with two load segments at 16 MiB: 25 MiB of code, and data that end 58 MiB further
+// up.
+std::string small_vmlinux() {
+  std::string elf(64 + 2 * 56, '\0');
+  elf.replace(0, 4,
+              "\x7f"
+              "ELF");
+  put(elf, 4, 1, 2);    // EI_CLASS: 64 bits
+  put(elf, 18, 2, 62);  // e_machine: x86-64
+  put(elf, 32, 8, 64);  // e_phoff
+  put(elf, 54, 2, 56);  // e_phentsize
+  put(elf, 56, 2, 2);   // e_phnum
+  const auto segment = [&elf](std::size_t at, std::uint64_t address, std::uint64_t size) {
+    put(elf, at, 4, 1);  // PT_LOAD
+    put(elf, at + 16, 8, 0xffffffff80000000 + address);
+    put(elf, at + 24, 8, address);
+    put(elf, at + 40, 8, size);
+  };
+  segment(64, 16 << 20, 25 << 20);
+  segment(64 + 56, 42 << 20, 32 << 20);
+  return elf;
+}
+
+// A bzImage around it; `payload` is what is in the place of the compressed vmlinux.
+std::string bzimage_of(const std::string& payload) {
+  std::string image = small_bzimage();
+  image.resize(5 * 512 + 20);
+  put(image, 0x230, 4, 2 << 20);
+  put(image, 0x260, 4, 64 << 20);
+  put(image, 0x24c, 4, payload.size());
+  return image + payload;
+}
+
+Result<KernelImage> image_of(const std::string& file, bool memory_encryption = false) {
+  return parse_kernel_image(file, file.size(), memory_encryption);
+}
+
+TEST(KernelImage, HasWhatItsSegmentsSpan) {
+  const std::string elf = small_vmlinux();
+  EXPECT_EQ(image_of(elf)->memory, 58U << 20);
+  EXPECT_EQ(image_of(elf)->piece, 58U << 20);
+  for (const cpio::Codec codec : {cpio::Codec::kGzip, cpio::Codec::kXz, cpio::Codec::kLz4,
+                                  cpio::Codec::kZstd, cpio::Codec::kNone}) {
+    const auto image = image_of(bzimage_of(cpio::compress(elf, {.codec = codec}).value()));
+    ASSERT_TRUE(image) << cpio::name_of(codec);
+    const KernelImage expected = {.memory = 58 << 20, .piece = 64 << 20, .alignment = 2 << 20};
+    EXPECT_EQ(*image, expected) << cpio::name_of(codec);
+  }
+}
+
+TEST(KernelImage, LeavesOutTheScratchAreaOfMemoryEncryption) {
+  // 4 MiB of scratch, and 2 in which .brk has 64 KiB.
+  EXPECT_EQ(image_of(small_vmlinux(), true)->memory, (52U << 20) + (64 << 10));
+}
+
+TEST(KernelImage, WhatIsNotUnderstoodIsUnknown) {
+  for (const std::string& file :
+       {std::string(), std::string(8192, 'x'), small_vmlinux().substr(0, 100),
+        bzimage_of("not compressed"), bzimage_of("\x89LZO compressed by something else")}) {
+    EXPECT_EQ(image_of(file).value(), KernelImage{});
+  }
+  std::string other = small_vmlinux();
+  put(other, 18, 2, 183);  // arm64
+  EXPECT_EQ(image_of(other).value(), KernelImage{});
+  std::string huge = small_vmlinux();
+  put(huge, 64 + 40, 8, ~std::uint64_t{0});
+  EXPECT_EQ(image_of(huge).value(), KernelImage{});
+  std::string many = small_vmlinux();
+  put(many, 56, 2, 0xffff);
+  EXPECT_EQ(image_of(many).value(), KernelImage{});
+  // It says to need less than it unpacks to.
+  std::string small = bzimage_of(small_vmlinux());
+  put(small, 0x260, 4, 20 << 20);
+  EXPECT_EQ(image_of(small).value(), KernelImage{});
+}
+
 TEST(KernelFacts, MayHaveWhatIsBuiltinOrUnknown) {
   KernelFacts facts;
   EXPECT_TRUE(facts.may_have("CONFIG_RD_ZSTD"));
+  EXPECT_FALSE(facts.has("CONFIG_RD_ZSTD")) << "nobody knows";
   facts.config = "this is no configuration";
   EXPECT_TRUE(facts.may_have("CONFIG_RD_ZSTD"));
   facts.config =
@@ -171,6 +249,11 @@ TEST(Kernel, RealOnesAreUnderstood) {
       const auto start = read_start(*reader, kernel->vmlinuz);
       ASSERT_TRUE(start.has_value()) << version;
       EXPECT_TRUE(parse_bzimage(*start, reader->status(kernel->vmlinuz)->size)->relocatable);
+      // Those that were crashed have 40 to 52 MiB from "Kernel code" to "Kernel bss" of
+      // /proc/iomem.
+      EXPECT_GE(kernel->image.memory, 40U << 20) << version;
+      EXPECT_LE(kernel->image.memory, 60U << 20) << version;
+      EXPECT_GT(kernel->image.piece, kernel->image.memory) << version;
       EXPECT_TRUE(kernel->may_have("CONFIG_BLK_DEV_INITRD"));
       EXPECT_FALSE(kernel->may_have("CONFIG_NOT_THERE"));
       ++seen;

@@ -17,6 +17,7 @@ TEST(Reservation, AllPartsCount) {
   const Reservation both = parse_reservation(kHighAndLow, "268435456", "");
   EXPECT_EQ(both.bytes, 512 * kMiB);
   EXPECT_TRUE(both.high);
+  EXPECT_EQ(both.end, 0x27f000000U);
   EXPECT_EQ(parse_reservation(kHighAndLow, "536870912", "").bytes, 512 * kMiB) << "Linux 6.6";
 }
 
@@ -24,13 +25,16 @@ TEST(Reservation, OnePartBelowFourGiBIsNotHigh) {
   const Reservation one =
       parse_reservation("  37000000-3effffff : Crash kernel\n", "134217728", "");
   EXPECT_EQ(one.bytes, 128 * kMiB);
+  EXPECT_EQ(one.end, 0x3f000000U);
   EXPECT_FALSE(one.high);
   EXPECT_EQ(one.cma, 0U);
 }
 
 TEST(Reservation, WithoutRightsTheSizeCounts) {
-  EXPECT_EQ(parse_reservation("  00000000-00000000 : Crash kernel\n", "134217728", "").bytes,
-            128 * kMiB);
+  const Reservation told =
+      parse_reservation("  00000000-00000000 : Crash kernel\n", "134217728", "");
+  EXPECT_EQ(told.bytes, 128 * kMiB);
+  EXPECT_EQ(told.end, 0U) << "unknown";
 }
 
 TEST(Reservation, CmaIsHadByKexecFileLoadAlone) {

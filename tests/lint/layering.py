@@ -12,7 +12,7 @@ MAY_INCLUDE = {
     "builder/facts": ["builder/base", "builder/init/storage/container.h",
                       "builder/init/storage/luks.h", "builder/init/storage/lvm.h",
                       "builder/init/storage/md.h", "builder/init/storage/multipath_id.h",
-                      "builder/init/storage/thin_pool.h"],
+                      "builder/init/storage/thin_pool.h", "cpio/compression.h"],
     "builder/programs": ["builder/base"],
     "builder/init": ["builder/base/fd.h"],
     # Finds and mounts; knows nothing of the steps of a capture, and tests stand below it.

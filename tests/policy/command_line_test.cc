@@ -197,14 +197,6 @@ TEST(CommandLineTuned, IntegrityBuffersAreLeftOutWhereNoDiskHasSuchMetadata) {
   EXPECT_THAT(parameters_of(inputs), Not(Contains(kWithoutIntegrityPools)));
 }
 
-TEST(CommandLine, SaysWhetherTheBuffersStay) {
-  EXPECT_TRUE(keeps_integrity_buffers("7.3.4+deb14-amd64", "ro quiet"));
-  EXPECT_TRUE(keeps_integrity_buffers("7.3.4+deb14-amd64", "initcall_blacklist=other"));
-  EXPECT_FALSE(
-      keeps_integrity_buffers("7.3.4+deb14-amd64", "ro initcall_blacklist=bio_integrity_initfn"));
-  EXPECT_FALSE(keeps_integrity_buffers("6.12.118+deb13-amd64", "ro"));
-}
-
 TEST(CommandLineInputs, NoIntegrityIsWhatEveryDiskSaid) {
   MachineFacts machine;
   for (const char* format : {"", "T10-DIF-TYPE1-CRC"}) {

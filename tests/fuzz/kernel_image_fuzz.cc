@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+#include "builder/facts/kernel_image.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto image =
+      kd::parse_kernel_image({reinterpret_cast<const char*>(data), size}, size, true);
+  // One that is understood can be placed in what it asks for.
+  if (image && (image->memory > image->piece || (image->memory == 0) != (image->piece == 0))) {
+    std::abort();
+  }
+  return 0;
+}
