@@ -9,15 +9,21 @@
 namespace kd {
 namespace {
 
+std::uint64_t usable_cma(const MachineFacts& machine, const KdumpConfig& config) {
+  return usable_reservation(0, machine.reservation_cma, config.kexec_args);
+}
+
 // The memory model of one layout without its files.
 ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInputs& inputs) {
+  const MachineFacts& machine = facts.machine;
   return {.variant = variant,
           .files = {},
           .image_size = 0,
           .compression = inputs.settings.compression,
           .kernel = inputs.kernel_memory,
-          .reservation_end = facts.machine.reservation_end,
-          .ram = facts.machine.ram,
+          .reservation_end = machine.reservation_end,
+          .cma = usable_cma(machine, facts.config),
+          .ram = machine.ram,
           .dump_arguments = inputs.plan.requirements.dump.first,
           .bounce_buffers = inputs.bounce_buffers,
           .real_root = inputs.real_root,

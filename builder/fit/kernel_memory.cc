@@ -105,6 +105,7 @@ KernelMemory kernel_memory(const KernelMemoryInput& input) {
 std::uint64_t memory_map(std::uint64_t size, std::uint64_t end) {
   constexpr std::uint64_t kSection = 128 * kMiB;
   constexpr std::uint64_t kMap = kSection / 4096 * 64;
+  static_assert(kMap == kMapOfLowMemory);
   constexpr std::uint64_t kCrashAlign = 16 * kMiB;
   if (end < size || size == 0) return (2 + (size + kSection - 1) / kSection) * kMap;
   const std::uint64_t first = (end - size) / kCrashAlign * kCrashAlign / kSection;

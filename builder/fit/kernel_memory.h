@@ -41,6 +41,7 @@ std::string work_source(std::string_view version);
 // there that saves with 71M elsewhere.
 // `size`: bytes reserved; `end`: address behind them, 0 unknown: then it may lie across a border.
 std::uint64_t memory_map(std::uint64_t size, std::uint64_t end);
+inline constexpr std::uint64_t kMapOfLowMemory = std::uint64_t{2} << 20;
 
 // The figures in whole MiB and where they come from, for people.
 std::string describe(const KernelMemory& memory);

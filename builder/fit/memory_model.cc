@@ -99,6 +99,11 @@ Peak real_root_peak(const ModelInput& input) {
                     {"services", kUserland, "of a small Debian 12 that saved with 115 MiB"}}};
 }
 
+// Of one range, which may lie across a border.
+std::uint64_t cma_map(std::uint64_t bytes) {
+  return bytes == 0 ? 0 : memory_map(bytes, 0) - kMapOfLowMemory;
+}
+
 // kexec-tools puts kernel, initrd and the rest from the top down (bzImage64_load()): the kernel in
 // one piece, aligned.
 Peak place_peak(const ModelInput& input) {
@@ -109,7 +114,8 @@ Peak place_peak(const ModelInput& input) {
           .terms = {{"kernel", image.piece, "init_size of its header, in one piece"},
                     {"alignment", image.alignment, "kernel_alignment of its header"},
                     {"initrd", pages(input.image_size), "the file"},
-                    {"beside them", image.piece == 0 ? 0 : kBeside, "as kexec -p has it"}}};
+                    {"beside them", image.piece == 0 ? 0 : kBeside, "as kexec -p has it"},
+                    {"crashkernel=,cma", input.cma, "nothing is placed there"}}};
 }
 
 Peak direct_peak(const ModelInput& input) {
@@ -194,7 +200,8 @@ Fit predict_in(const ModelInput& input, std::uint64_t reservation) {
         {"threads of makedumpfile", makedumpfile.threads, makedumpfile.threads_source});
   }
   // They are there from the first moment to the last.
-  const Term map{"memory map", memory_map(reservation, input.reservation_end),
+  const std::uint64_t fixed = reservation - std::min(reservation, input.cma);
+  const Term map{"memory map", memory_map(fixed, input.reservation_end) + cma_map(input.cma),
                  "64 bytes a page, of whole sections of 128 MiB"};
   const Term buffers{"bounce buffers", input.bounce_buffers.bytes, input.bounce_buffers.reason};
   for (Peak* peak : {&fit.unpack, &fit.load, &fit.capture}) {

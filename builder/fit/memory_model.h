@@ -44,6 +44,7 @@ struct ModelInput {
   cpio::Compression compression;  // of the archive
   KernelMemory kernel;
   std::uint64_t reservation_end = 0;        // address behind it; 0: unknown, see memory_map()
+  std::uint64_t cma = 0;                    // bytes of crashkernel=,cma that `needed` is to include
   std::uint64_t ram = 0;                    // bytes of the crashed kernel
   std::vector<std::string> dump_arguments;  // of makedumpfile
   BounceBuffers bounce_buffers;

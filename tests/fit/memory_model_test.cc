@@ -326,6 +326,19 @@ TEST(MemoryModel, ReservationAcrossTwoSectionsNeedsMore) {
   EXPECT_EQ(term(predict(input).unpack, "memory map"), 8 * kMiB) << "of the size that is needed";
 }
 
+// 66M and 32M,cma save with a Linux 7.3; 56M and 64M,cma cannot be placed.
+TEST(MemoryModel, NothingIsPlacedInCma) {
+  ModelInput input = model(kMiB, {}, kVariants[1]);
+  input.kernel = kernel_memory({.version = "7.3.4", .command_line = kTuned, .image = kImage73});
+  const auto fixed_part = [&input](std::uint64_t cma) {
+    input.cma = cma;
+    return predict(input).needed - cma;
+  };
+  EXPECT_LE(fixed_part(32 * kMiB), 67 * kMiB);
+  EXPECT_GT(fixed_part(64 * kMiB), 62 * kMiB) << "the kernel in one piece";
+  EXPECT_GT(fixed_part(2 * kMiB), fixed_part(32 * kMiB)) << "there is little besides";
+}
+
 TEST(MemoryModel, KernelThatIsHardToPlaceDecides) {
   ModelInput input = model(2 * kMiB, {}, kVariants[0]);
   input.kernel.image = {.memory = 40 * kMiB, .piece = 80 * kMiB, .alignment = 16 * kMiB};
