@@ -48,7 +48,9 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
                    .compression = {.codec = cpio::Codec::kNone, .window_log = kWindowLog},
                    .kernel = kernel_memory({.version = facts.kernel.version,
                                             .command_line = report.command_line,
-                                            .image = facts.kernel.image}),
+                                            .image = facts.kernel.image,
+                                            .pci_devices = facts.machine.pci_devices,
+                                            .acpi_devices = facts.machine.acpi_devices}),
                    .reservation_end = facts.machine.reservation_end,
                    .ram = facts.machine.ram,
                    .real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)}};

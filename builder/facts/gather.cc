@@ -161,6 +161,10 @@ std::string read_line(const FileReader& reader, std::string_view path) {
   return text;
 }
 
+std::uint64_t count_devices(const FileReader& reader, std::string_view bus) {
+  return reader.list(bus).value_or(std::vector<std::string>{}).size();
+}
+
 }  // namespace
 
 Result<MachineFacts> gather_machine(const RootedReader& reader, const std::string& dump_directory) {
@@ -199,6 +203,8 @@ Result<MachineFacts> gather_machine(const RootedReader& reader, const std::strin
   facts.disk_integrity = read_disk_integrity(reader);
   facts.ram =
       parse_ram(reader.read("/proc/iomem").value_or(""), reader.read("/proc/meminfo").value_or(""));
+  facts.pci_devices = count_devices(reader, "/sys/bus/pci/devices");
+  facts.acpi_devices = count_devices(reader, "/sys/bus/acpi/devices");
   facts.command_line = read_line(reader, "/proc/cmdline");
   facts.loaded_modules = parse_loaded_modules(reader.read("/proc/modules").value_or(""));
   facts.time_zone = parse_time_zone(reader.read("/etc/localtime").value_or(""));

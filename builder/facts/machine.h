@@ -139,12 +139,15 @@ struct MachineFacts {
   std::vector<BlockDevice> devices;  // dump_mount.device (and root's) and everything below, by name
   std::vector<Watchdog> watchdogs;   // by name; a record without this member has none
   std::uint64_t reservation = 0;     // bytes of crashkernel=, 0 for none
-  std::uint64_t reservation_end = 0;    // address behind the last of it; 0: unknown
-  std::uint64_t reservation_cma = 0;    // bytes of crashkernel=,cma, as usable_reservation() has it
-  std::uint64_t ram = 0;                // bytes
-  std::vector<std::string> dma_limits;  // what may cost a capture bounce buffers (dma_limits.h)
-  std::string disk_integrity;           // see read_disk_integrity(); empty: unknown
-  std::string command_line;             // /proc/cmdline without the newline
+  std::uint64_t reservation_end = 0;  // address behind the last of it; 0: unknown
+  std::uint64_t reservation_cma = 0;  // bytes of crashkernel=,cma, as usable_reservation() has it
+  std::uint64_t ram = 0;              // bytes
+  // Devices that every kernel of this machine makes objects of; 0: unknown.
+  std::uint64_t pci_devices = 0;
+  std::uint64_t acpi_devices = 0;
+  std::vector<std::string> dma_limits;      // what may cost a capture bounce buffers (dma_limits.h)
+  std::string disk_integrity;               // see read_disk_integrity(); empty: unknown
+  std::string command_line;                 // /proc/cmdline without the newline
   std::vector<std::string> loaded_modules;  // names of /proc/modules, sorted
   std::string time_zone;  // POSIX TZ string from /etc/localtime, "UTC0" when unknown
   bool operator==(const MachineFacts&) const = default;

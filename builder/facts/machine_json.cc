@@ -121,6 +121,8 @@ void visit(Visitor& v, Of<MachineFacts> auto& machine) {
   v("command_line", machine.command_line, Check::kText);
   v("loaded_modules", machine.loaded_modules, Check::kName);
   v("time_zone", machine.time_zone, Check::kText);
+  v.unless_empty("pci_devices", machine.pci_devices, Check::kText);
+  v.unless_empty("acpi_devices", machine.acpi_devices, Check::kText);
   v.unless_empty("reservation_end", machine.reservation_end, Check::kText);
   v.unless_empty("reservation_cma", machine.reservation_cma, Check::kText);
   v.unless_empty("dma_limits", machine.dma_limits, Check::kName);

@@ -16,6 +16,8 @@ struct KernelMemoryInput {
   std::string_view version;       // as in /lib/modules
   std::string_view command_line;  // of the capture
   KernelImage image;
+  std::uint64_t pci_devices = 0;  // as in MachineFacts
+  std::uint64_t acpi_devices = 0;
 };
 
 struct KernelMemory {

@@ -285,6 +285,16 @@ TEST(Gather, ReadsTheSmallFiles) {
   EXPECT_EQ(facts.time_zone, "CET-1CEST,M3.5.0,M10.5.0/3");
 }
 
+TEST(Gather, CountsDevicesThatTheTargetDoesNotNeed) {
+  FakeRoot root;
+  use_virtio_machine(root);
+  root.directory("/sys/bus/pci/devices/0000:00:00.0")
+      .directory("/sys/bus/pci/devices/0000:00:01.0");
+  root.directory("/sys/bus/acpi/devices/LNXSYSTM:00");
+  EXPECT_EQ(gathered(root).pci_devices, 2u);
+  EXPECT_EQ(gathered(root).acpi_devices, 1u);
+}
+
 TEST(Gather, PrefersTheNewNameOfTheReservation) {
   FakeRoot root;
   use_virtio_machine(root);

@@ -306,6 +306,20 @@ TEST(KernelMemory, EveryParameterThatIsMissingCostsWhatItSparesWhereItsKernelHas
   EXPECT_EQ(missing("6.12.1", "percpu_alloc=page"), 2u);
 }
 
+TEST(KernelMemory, EveryPciDeviceOfAServerCounts) {
+  KernelMemoryInput input{.version = "6.12.1", .command_line = kTuned, .image = kImage612};
+  const std::uint64_t few = kernel_memory(input).capturing;
+  input.pci_devices = 6;
+  EXPECT_EQ(kernel_memory(input).capturing, few);
+  input.pci_devices = 6 + 128;
+  EXPECT_EQ(kernel_memory(input).capturing - few, 3 * kMiB);
+  EXPECT_THAT(kernel_memory(input).source, HasSubstr("3.0 for 134 PCI devices"));
+  input.acpi_devices = 56 + 256;
+  EXPECT_EQ(kernel_memory(input).capturing - few, (3 * kMiB) + (256 * 6U << 10));
+  input.pci_devices = ~std::uint64_t{0};
+  EXPECT_LT(kernel_memory(input).unpacking, std::uint64_t{4} << 30);
+}
+
 TEST(MemoryMap, HasWholeSectionsAndOneForLowMemory) {
   constexpr std::uint64_t kSection = 128 * kMiB;
   // 160M at 0x33000000 took 6144 KiB of a Linux 6.1 (memblock=debug).
