@@ -203,7 +203,7 @@ Result<void> save_raw(const Context& context, const KdumpConfig& config, const S
   const Result<void> copied = copy_vmcore(context.runner, places, directory, system, report);
   if (!copied) {
     report.add_failure("raw copy", copied.error().message);
-  } else if (config.num_dumps > 0) {
+  } else if (config.num_dumps > 0 && !report.rehearsal) {
     kdinit::Text<256> deleted;
     const int error = kdinit::delete_old_runs(
         base, report.stamp.view(), static_cast<std::uint32_t>(config.num_dumps), deleted, system);

@@ -123,7 +123,8 @@ void Capture::save() {
                      : report_.dmesg_saved        ? Result::kDmesgOnly
                                                   : Result::kFailed;
   }
-  if (is_saved(report_.result) && config_.keep_dumps > 0) {
+  // No dump of a real crash goes for one that is removed when it was looked at.
+  if (is_saved(report_.result) && config_.keep_dumps > 0 && !report_.rehearsal) {
     step("retention", &Capture::delete_old_dumps);
   }
   write_report(false);
@@ -245,7 +246,10 @@ bool Capture::save_dmesg() {
     ::unlink(incomplete.c_str());
     return fail(name.view(), ": ", ::strerror(error));
   }
-  say_here("saved ", name.view(), ", ", size_of(in_directory(name.view()).c_str()) / 1024, " KiB");
+  const Path log = in_directory(name.view());
+  say_here("saved ", name.view(), ", ", size_of(log.c_str()) / 1024, " KiB");
+  report_.rehearsal = is_of_rehearsal(log.c_str());
+  if (report_.rehearsal) say_here("this is a rehearsal: kdump-config removes the dump afterwards");
   return true;
 }
 

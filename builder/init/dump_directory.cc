@@ -163,6 +163,19 @@ int delete_old_runs(std::string_view base, std::string_view current, std::uint32
   }
 }
 
+bool is_of_rehearsal(const char* log) {
+  const kd::Fd fd(::open(log, O_RDONLY | O_CLOEXEC));
+  char block[1024];
+  std::size_t kept = 0;  // the end of the block before, where the mark may begin
+  for (ssize_t size; (size = ::read(fd.get(), block + kept, sizeof block - kept)) > 0;) {
+    const std::string_view text(block, kept + static_cast<std::size_t>(size));
+    if (text.find(kRehearsalMark) != std::string_view::npos) return true;
+    kept = std::min(text.size(), kRehearsalMark.size() - 1);
+    std::copy(text.end() - kept, text.end(), block);
+  }
+  return false;
+}
+
 std::uint64_t tail_offset(int fd, unsigned lines) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || info.st_size == 0) return 0;

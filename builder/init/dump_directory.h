@@ -56,6 +56,11 @@ void mark_incomplete(const char* path);
 int delete_old_runs(std::string_view base, std::string_view current, std::uint32_t keep,
                     TextBuffer& deleted, Ticker& ticker);
 
+// Stands in the log of a kernel that kdump-config rehearse crashed, in front of the boot's id.
+inline constexpr std::string_view kRehearsalMark = "kdump-config: rehearsal ";
+// Whether the log in a file has it.
+bool is_of_rehearsal(const char* log);
+
 // Where the last `lines` lines of an open file begin.
 std::uint64_t tail_offset(int fd, unsigned lines);
 

@@ -101,6 +101,7 @@ void put_report(const Report& report, TextBuffer& out) {
   put_number(out, "dump_bytes", report.dump_bytes);
   put_number(out, "incomplete_bytes", report.incomplete_bytes);
   out.put(", \"dmesg_saved\": ", report.dmesg_saved ? "true" : "false");
+  if (report.rehearsal) out.put(", \"rehearsal\": true");
   put_number(out, "vmcore_bytes", report.vmcore_bytes);
   put_number(out, "target_free_bytes", report.free_bytes);
   put_number(out, "modules_loaded", report.modules_loaded);

@@ -58,6 +58,7 @@ struct Report {
   std::uint64_t dump_bytes = 0;
   std::uint64_t incomplete_bytes = 0;  // of dump-incomplete; 0 when there is none
   bool dmesg_saved = false;
+  bool rehearsal = false;  // the kernel was crashed by kdump-config rehearse
   std::uint64_t vmcore_bytes = 0;
   std::uint64_t free_bytes = 0;  // on the target before the dump
   std::size_t modules_loaded = 0;

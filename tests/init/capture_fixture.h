@@ -74,7 +74,7 @@ class FakeSystem final : public System {
     }
     if (output.ends_with("dump-incomplete")) largest_files.push_back(command.largest_file);
     if (on_run) on_run(output);
-    if (output_appears) std::ofstream(output) << "line 1\nline 2\n";
+    if (output_appears) std::ofstream(output) << log;
     if (!outputs.empty() && output.ends_with("dump-incomplete")) {
       std::ofstream(output) << outputs.front();
       outputs.erase(outputs.begin());
@@ -110,8 +110,9 @@ class FakeSystem final : public System {
   std::vector<ChildResult> dump_results;  // one for each run; success once they are used up
   std::function<void(const std::string& output)> on_run;  // before the output appears
   bool output_appears = true;
-  std::vector<std::string> outputs;  // of the dumps; the usual one once they are used up
-  bool report_is_blocked = false;    // by a directory of its name
+  std::string log = "line 1\nline 2\n";  // and what a dump holds
+  std::vector<std::string> outputs;      // of the dumps; the usual one once they are used up
+  bool report_is_blocked = false;        // by a directory of its name
   std::uint64_t free = std::uint64_t{1} << 40;
   std::uint64_t pool_room = kNoLimit;
   std::vector<std::uint64_t> largest_files;  // of the runs that dump

@@ -207,6 +207,18 @@ TEST_F(CaptureTest, OldDumpsGoAfterASuccess) {
   EXPECT_THAT(system.console, HasSubstr("deleted old dumps: 202301010000"));
 }
 
+TEST_F(CaptureTest, RehearsalSaysSoAndNoOldDumpGoesForIt) {
+  config.keep_dumps = 1;
+  root.write("target/var/crash/202301010000/dump", "old");
+  // The mark lies across two of the blocks in which the log is read.
+  system.log = std::string(1010, 'x') + "\n[    9.1] kdump-config: rehearsal 1b4e28ba-2fa1-11d2\n";
+  run();
+  EXPECT_TRUE(std::filesystem::exists(root.path("target/var/crash/202301010000/dump")));
+  EXPECT_EQ(report.result, Result::kSaved);
+  EXPECT_EQ(saved_report()["rehearsal"], true);
+  EXPECT_THAT(system.console, HasSubstr("this is a rehearsal"));
+}
+
 TEST_F(CaptureTest, RunWithinTheSameMinuteKeepsBothDumps) {
   run();
   Report second;

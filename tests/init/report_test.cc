@@ -75,6 +75,7 @@ TEST(Report, FitsItsBufferAtTheLargest) {
   for (int i = 0; i < 100; ++i) report.add_failure("directory", std::string(1000, '"'));
   const std::string note(kMaxValueBytes, '"');
   report.dump_note = note;
+  report.rehearsal = true;
   report.dump_file.put(longest);
   report.stamp.put(longest);
   report.step_count = std::size(report.steps);
