@@ -12,7 +12,8 @@
 namespace kd {
 
 // Takes the newest report below KDUMP_COREDIR that is a measurement (builder/fit/measurement.h)
-// into /var/lib/kdump/measured-VERSION.json, 0600, at once or not at all. No report is no error.
+// into /var/lib/kdump/measured-VERSION.json, 0600, at once or not at all. Newer figures that are
+// there stay. No report is no error.
 Result<void> learn(const Context& context, const KdumpConfig& config);
 
 // Where the memory figures for a kernel come from: "measured in a capture on 2026-11-23".

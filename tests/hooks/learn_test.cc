@@ -74,6 +74,25 @@ TEST_F(Learn, TakesAReportOnce) {
   EXPECT_EQ(machine_.said, "");
 }
 
+// The newest dump may be gone, by hand or because it was a rehearsal's.
+TEST_F(Learn, AnOlderCaptureTakesNothingBack) {
+  put_report("202311230317", "saved");
+  ASSERT_TRUE(learn_now());
+  std::filesystem::remove_all(machine_.root.path("var/crash/202311230317"));
+  put_report("202301230317", "saved");
+  ASSERT_TRUE(learn_now());
+  EXPECT_THAT(kept(), HasSubstr("2023-11-23"));
+}
+
+TEST_F(Learn, AClockThatWasWrongIsNotTheNewestForEver) {
+  put_report("299911230317", "saved");
+  ASSERT_TRUE(learn_now());
+  std::filesystem::remove_all(machine_.root.path("var/crash/299911230317"));
+  put_report("202301230317", "saved");
+  ASSERT_TRUE(learn_now());
+  EXPECT_THAT(kept(), HasSubstr("2023-01-23"));
+}
+
 TEST_F(Learn, NothingToLearnFromIsNoError) {
   EXPECT_TRUE(learn_now());
   put_report("202611230317", "saved", 0);
