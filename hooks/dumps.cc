@@ -10,6 +10,7 @@
 #include "builder/base/atomic_file.h"
 #include "builder/base/fd.h"
 #include "builder/init/dump_directory.h"
+#include "hooks/rehearse.h"
 
 namespace kd {
 namespace {
@@ -151,9 +152,23 @@ Result<void> verify_new_dumps(const Context& context, const KdumpConfig& config)
   return result;
 }
 
+Result<Dump> verify_run(const Context& context, const std::string& directory) {
+  KD_TRY(const std::string program, find_program(context));
+  KD_TRY(const std::vector<std::string> names, context.reader.list(directory));
+  const std::string name = dump_among(names);
+  if (name.empty()) return fail(ErrorKind::kFailed, "there is no dump in {}", directory);
+  Dump dump{.path = fmt::format("{}/{}", directory, name), .result = {}, .reason = {}};
+  KD_CHECK(verify_new_dump(context, program, dump));
+  read_record(context.reader, dump);
+  return dump;
+}
+
 void start_verification(const Context& context, const KdumpConfig& config) {
   const auto is_new = [](const Dump& dump) { return dump.result.empty(); };
-  if (std::ranges::none_of(list_dumps(context.reader, config), is_new)) return;
+  if (std::ranges::none_of(list_dumps(context.reader, config), is_new) &&
+      !is_waiting_for_judgement(context.reader)) {
+    return;
+  }
   const std::optional<std::string> systemctl = context.runner.find("systemctl");
   if (!systemctl || !context.reader.exists("/run/systemd/system")) return;
   const Result<ProgramOutcome> started =

@@ -34,7 +34,9 @@ Result<int> verify_dump(const Context& context, const KdumpConfig& config, std::
                         bool json);
 // Verifies every dump that has no result.
 Result<void> verify_new_dumps(const Context& context, const KdumpConfig& config);
-// Lets the system do that in the background, when there is such a dump.
+// Verifies the dump in one directory, and returns it with the result.
+Result<Dump> verify_run(const Context& context, const std::string& directory);
+// Lets the system do that in the background, when there is such a dump or one of a rehearsal.
 void start_verification(const Context& context, const KdumpConfig& config);
 
 }  // namespace kd

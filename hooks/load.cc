@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "builder/base/atomic_file.h"
 #include "builder/facts/sysctl_conf.h"
 #include "hooks/dump_check.h"
 #include "hooks/estimate.h"
@@ -16,6 +15,7 @@
 #include "hooks/kept_load.h"
 #include "hooks/kexec_command.h"
 #include "hooks/learn.h"
+#include "hooks/rehearse.h"
 
 namespace kd {
 namespace {
@@ -25,21 +25,6 @@ namespace fs = std::filesystem;
 Result<std::string> host_root(const Context& context) {
   KD_TRY(std::string root, context.reader.host_path("/"));
   return root == "/" ? "" : root;
-}
-
-// A file that need not exist yet, with its directory made.
-Result<std::string> writable_path(const Context& context, const std::string& path) {
-  KD_TRY(const std::string root, host_root(context));
-  std::error_code error;
-  fs::create_directories(fs::path(root + path).parent_path(), error);
-  if (error) return fail_errno(error.value(), fs::path(path).parent_path().string());
-  return root + path;
-}
-
-// One load, hook or hotplug event at a time.
-Result<FileLock> lock(const Context& context) {
-  KD_TRY(const std::string path, writable_path(context, std::string(kLockFile)));
-  return FileLock::acquire(path);
 }
 
 Result<void> write_text(const Context& context, const std::string& path, std::string_view text) {
@@ -246,8 +231,24 @@ Result<KdumpState> ready_state(const Context& context) {
 
 }  // namespace
 
+Result<std::string> writable_path(const Context& context, const std::string& path) {
+  KD_TRY(const std::string root, host_root(context));
+  std::error_code error;
+  fs::create_directories(fs::path(root + path).parent_path(), error);
+  if (error) return fail_errno(error.value(), fs::path(path).parent_path().string());
+  return root + path;
+}
+
+Result<FileLock> take_lock(const Context& context) {
+  KD_TRY(const std::string path, writable_path(context, std::string(kLockFile)));
+  return FileLock::acquire(path);
+}
+
 Result<void> load(const Context& context) {
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
+  if (const Result<void> settled = settle_rehearsal(context); !settled) {
+    context.say(settled.error().message + ", ignoring");
+  }
   KD_TRY(const KdumpState state, ready_state(context));
   if (state.loaded) {
     context.say("the kdump kernel is already loaded; kdump-config reload loads it again");
@@ -257,7 +258,7 @@ Result<void> load(const Context& context) {
 }
 
 Result<void> reload(const Context& context) {
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
   KD_TRY(const KdumpState state, ready_state(context));
   return load_prepared(context, state);
 }
@@ -265,7 +266,7 @@ Result<void> reload(const Context& context) {
 Result<void> reload_if_loaded(const Context& context, std::string_view hotplug) {
   const fs::file_time_type event = fs::file_time_type::clock::now();
   if (!crash_kernel_loaded(context.reader)) return {};
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
   KD_TRY(const KdumpState state, ready_state(context));
   if (!state.loaded) return {};
   if (!hotplug.empty()) {
@@ -279,7 +280,7 @@ Result<void> reload_if_loaded(const Context& context, std::string_view hotplug) 
 }
 
 Result<void> unload(const Context& context) {
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
   KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
   if (!state.loaded) {
     context.say("no kdump kernel is loaded");
@@ -302,7 +303,7 @@ Result<void> unload(const Context& context) {
 }
 
 Result<void> set_links(const Context& context, const std::string& version, bool fallback) {
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
   if (crash_kernel_loaded(context.reader)) {
     return fail(ErrorKind::kFailed,
                 "Cannot change symbolic links when kdump is loaded; kdump-config unload comes "
@@ -330,7 +331,7 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
 }
 
 Result<void> build(const Context& context, const std::string& version, const std::string& facts) {
-  KD_TRY(const FileLock held, lock(context));
+  KD_TRY(const FileLock held, take_lock(context));
   KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
   KD_CHECK(build_image(context, config, version, {.quiet = false, .facts = facts}));
   if (!facts.empty()) return {};

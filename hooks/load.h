@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "builder/base/atomic_file.h"
 #include "builder/policy/command_line.h"
 #include "hooks/context.h"
 #include "hooks/links.h"
@@ -61,5 +62,9 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
 Result<void> build(const Context& context, const std::string& version, const std::string& facts);
 
 inline constexpr std::string_view kLockFile = "/run/kdump/lock";
+// One load, hook or hotplug event at a time.
+Result<FileLock> take_lock(const Context& context);
+// The path on the host of a file that need not exist yet, with its directory made.
+Result<std::string> writable_path(const Context& context, const std::string& path);
 
 }  // namespace kd

@@ -12,6 +12,7 @@
 #include "hooks/estimate.h"
 #include "hooks/load.h"
 #include "hooks/propagate.h"
+#include "hooks/rehearse.h"
 #include "hooks/savecore.h"
 #include "hooks/status.h"
 
@@ -33,6 +34,8 @@ struct Arguments {
   bool if_enabled = false;
   bool only_new = false;
   bool write = false;
+  bool cancel = false;
+  bool begin = false;
 };
 
 // An int is the exit code; an error's kind is one too.
@@ -87,8 +90,17 @@ Result<int> run_load(const Context& context, const Arguments& arguments) {
 
 Result<int> run_verify(const Context& context, const Arguments& arguments) {
   KD_TRY(const kd::KdumpConfig config, kd::read_kdump_config(context.reader, context.config_path));
-  if (arguments.only_new) return done(kd::verify_new_dumps(context, config));
+  if (arguments.only_new) {
+    const Result<void> verified = kd::verify_new_dumps(context, config);
+    KD_CHECK(kd::judge_rehearsal(context));
+    return done(verified);
+  }
   return kd::verify_dump(context, config, arguments.dump, arguments.json);
+}
+
+Result<int> run_rehearse(const Context& context, const Arguments& arguments) {
+  if (arguments.begin) return done(kd::begin_rehearsal(context));
+  return done(arguments.cancel ? kd::cancel_rehearsal(context) : kd::arm_rehearsal(context));
 }
 
 Result<int> run_build(const Context& context, const Arguments& arguments) {
@@ -135,6 +147,7 @@ enum Takes : unsigned {
   kFacts = 256,
   kDump = 512,
   kWrite = 1024,
+  kCancel = 2048,
 };
 
 struct Verb {
@@ -168,6 +181,8 @@ constexpr Verb kVerbs[] = {
     {"savecore", "save /proc/vmcore below KDUMP_COREDIR", kFinish | kLive, run_savecore},
     {"verify", "tell whether a dump is whole and can be read; exit code 0 whole, 1 not",
      kJson | kDump | kLive, run_verify},
+    {"rehearse", "crash the machine on purpose at the next reboot, and judge the dump",
+     kCancel | kLive, run_rehearse},
     {"propagate", "send the public ssh key to the host in SSH", kLive, run_propagate},
     {"symlinks", "point the links in /var/lib/kdump to a kernel version", kVersion | kFallback,
      [](const Context& context, const Arguments& arguments) {
@@ -197,6 +212,10 @@ void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {
     }
     if (verb.takes & kWrite) {
       sub->add_flag("--write", arguments.write, "keep it for the next update-grub");
+    }
+    if (verb.takes & kCancel) {
+      sub->add_flag("--cancel", arguments.cancel, "make the next reboot an ordinary one again");
+      sub->add_flag("--begin", arguments.begin)->group("");  // kdump-tools-rehearse.service
     }
     if (verb.takes & kJson) sub->add_flag("--json", arguments.json, "print JSON");
     if (verb.takes & kHotplug) {

@@ -128,6 +128,11 @@ std::string last_dump_text(const StatusFacts& facts) {
                      describe_result(*facts.last_dump));
 }
 
+std::string rehearsal_text(const StatusFacts& facts) {
+  if (!facts.rehearsal) return {};
+  return fmt::format("rehearsal       : {}\n", facts.rehearsal->text);
+}
+
 void put_rows(std::string_view title, const std::vector<CommandLineRow>& rows, std::string& out) {
   if (rows.empty()) return;
   out += fmt::format("{}\n", title);
@@ -160,6 +165,7 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   facts.links = check_links(context.reader, config, version);
   facts.dump = check_dump(context, config, facts.state.running,
                           facts.plan ? facts.plan->version : "", facts.plan && facts.plan->direct);
+  facts.rehearsal = rehearsal_status(context, facts.state, facts.plan);
   if (!facts.plan || facts.plan->initrd_file.empty()) return facts;
   const std::string& image = facts.plan->initrd_file;
   if (const Result<FileStatus> status = context.reader.status(image)) {
@@ -239,7 +245,7 @@ void put_reasons(const StatusFacts& facts, std::string& out) {
 std::string status_text(const StatusFacts& facts) {
   std::string out = fmt::format("current state   : {}\n", state_name(facts));
   put_reasons(facts, out);
-  return out + last_dump_text(facts);
+  return out + last_dump_text(facts) + rehearsal_text(facts);
 }
 
 std::string status_json(const StatusFacts& facts) {
@@ -285,6 +291,11 @@ std::string status_json(const StatusFacts& facts) {
         {"result", facts.last_dump->result.empty() ? "not verified" : facts.last_dump->result},
         {"reason", facts.last_dump->reason}};
   }
+  if (facts.rehearsal) {
+    json["rehearsal"] = {{"state", name_of(facts.rehearsal->record.state)},
+                         {"counts", facts.rehearsal->counts},
+                         {"text", facts.rehearsal->text}};
+  }
   // The command line may hold any byte.
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -312,7 +323,8 @@ std::string show_text(const StatusFacts& facts) {
   put_network(config, out);
   out += fmt::format("current state:    {}\n", state_name(facts));
   put_reasons(facts, out);
-  out += last_dump_text(facts);
+  out += last_dump_text(facts) + rehearsal_text(facts);
+  if (facts.rehearsal) out += step_lines(facts.rehearsal->record.figures);
   if (facts.plan) {
     const CaptureCommandLine& line = facts.plan->command_line;
     out += fmt::format("\ncapture command line:\n  {}\n", line.text);

@@ -11,6 +11,7 @@
 #include "hooks/dumps.h"
 #include "hooks/image.h"
 #include "hooks/load.h"
+#include "hooks/rehearse.h"
 
 namespace kd {
 
@@ -29,6 +30,7 @@ struct StatusFacts {
   bool image_newer_than_load = false;  // what is loaded is not what is on disk
   std::optional<Dump> last_dump;       // the newest below KDUMP_COREDIR
   DumpCheck dump;
+  std::optional<RehearsalStatus> rehearsal;
   std::string last_command;  // KDUMP_COREDIR/kexec_cmd, empty when there is none
 };
 Result<StatusFacts> gather_status(const Context& context, PlanFor purpose = PlanFor::kLoad);

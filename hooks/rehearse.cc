@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks/rehearse.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+
+#include "builder/base/atomic_file.h"
+#include "builder/base/digest.h"
+#include "builder/base/path.h"
+#include "builder/facts/gather.h"
+#include "builder/init/dump_directory.h"
+#include "builder/init/report.h"
+#include "hooks/dumps.h"
+#include "hooks/learn.h"
+#include "hooks/rehearsal_crash.h"
+#include "hooks/status.h"
+
+namespace kd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kUnit = "kdump-tools-rehearse.service";
+// Names that are not those of a capture: nothing counts, verifies or deletes them but this file.
+constexpr std::string_view kPutApart = "rehearsal-";
+// The kernel log has 128 KiB to 32 MiB (CONFIG_LOG_BUF_SHIFT, log_buf_len=).
+constexpr std::uint64_t kLargestLog = std::uint64_t{64} << 20;
+constexpr std::size_t kMostRuns = 20;
+
+std::string one_line(const FileReader& reader, std::string_view path) {
+  const std::string text = reader.read(path).value_or("");
+  return text.substr(0, text.find('\n'));
+}
+
+std::string boot_id(const Context& context) { return one_line(context.reader, kBootId); }
+
+std::optional<Rehearsal> read_record(const FileReader& reader) {
+  const Result<std::string> text = reader.read(kRehearsalRecord);
+  if (!text) return std::nullopt;
+  Result<Rehearsal> rehearsal = rehearsal_from_json(*text);
+  return rehearsal ? std::optional(*std::move(rehearsal)) : std::nullopt;
+}
+
+Result<void> keep(const Context& context, const Rehearsal& rehearsal) {
+  KD_TRY(const std::string path, writable_path(context, std::string(kRehearsalRecord)));
+  KD_TRY(AtomicFile file, AtomicFile::create(path));
+  return write_file(file, rehearsal_to_json(rehearsal));
+}
+
+void remove(const Context& context, std::string_view path) {
+  std::error_code ignored;
+  if (const Result<std::string> host = context.reader.host_path(path)) fs::remove(*host, ignored);
+}
+
+std::string describe_target(const Context& context, const KdumpConfig& config) {
+  const Result<MachineFacts> machine = gather_machine(context.reader, config.core_dir);
+  if (!machine) return {};
+  const DumpMount& mount = machine->dump_mount;
+  return fmt::format("{} {} at {}", mount.fs_type, mount.uuid, mount.mount_point);
+}
+
+Result<CaptureSetup> read_setup(const Context& context, const KdumpState& state,
+                                const LoadPlan& plan) {
+  KD_TRY(const FileDigest kernel, digest_of_file(context.reader, plan.kernel_file));
+  KD_TRY(const FileDigest image, digest_of_file(context.reader, plan.initrd_file));
+  return CaptureSetup{.running = state.running,
+                      .kernel = kernel.digest,
+                      .image = image.digest,
+                      .command_line = digest(plan.command_line.text),
+                      .reservation = state.reservation,
+                      .target = describe_target(context, state.config)};
+}
+
+Result<CaptureSetup> setup_now(const Context& context) {
+  KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
+  KD_TRY(const LoadPlan plan, plan_load(context, state));
+  return read_setup(context, state, plan);
+}
+
+std::string newest_run(const Context& context, const KdumpConfig& config) {
+  const std::vector<std::string> runs = list_runs(context.reader, config);
+  return runs.empty() ? std::string() : runs.front();
+}
+
+bool is_shutdown_program_installed(const FileReader& reader) {
+  return reader.exists("/usr/lib/systemd/system-shutdown/kdump-tools.shutdown") ||
+         reader.exists("/lib/systemd/system-shutdown/kdump-tools.shutdown");
+}
+
+Readiness read_readiness(const Context& context, const StatusFacts& facts) {
+  const FileReader& reader = context.reader;
+  Readiness readiness{.reasons = assess(facts).reasons,
+                      .systemd = reader.exists("/run/systemd/system"),
+                      .shutdown_program = is_shutdown_program_installed(reader),
+                      .sysrq = reader.exists("/proc/sysrq-trigger"),
+                      .kernel_log = one_line(reader, "/proc/sys/kernel/printk_devkmsg"),
+                      .saves_log = facts.state.config.dump_dmesg,
+                      .loaded_by = one_line(reader, kLoadedMark),
+                      .would_load = {},
+                      .dump_bytes = kernel_memory_in_use(reader.read("/proc/meminfo").value_or("")),
+                      .space = facts.dump.space,
+                      .directory = facts.state.config.core_dir};
+  if (facts.plan) {
+    for (const auto& command : facts.plan->commands) {
+      readiness.would_load.push_back(describe_command(command));
+    }
+  }
+  return readiness;
+}
+
+Result<void> run_systemctl(const Context& context, std::string_view verb) {
+  const std::optional<std::string> systemctl = context.runner.find("systemctl");
+  if (!systemctl) return fail(ErrorKind::kFailed, "systemctl is missing");
+  KD_TRY(const ProgramOutcome done,
+         context.runner.run({*systemctl, std::string(verb), std::string(kUnit)}));
+  if (done.status == 0) return {};
+  return fail(ErrorKind::kFailed, "systemctl {} {}: {}", verb, kUnit, done.output);
+}
+
+bool is_rebooting(const Context& context) {
+  const std::optional<std::string> systemctl = context.runner.find("systemctl");
+  if (!systemctl) return false;
+  const Result<ProgramOutcome> job =
+      context.runner.run({*systemctl, "show", "--property=Job", "--value", "reboot.target"});
+  // The number of the job; 0 or nothing without one.
+  return job && job->status == 0 && job->output.find_first_of("123456789") != std::string::npos;
+}
+
+// The files with the log of a capture, "dmesg.STAMP", have the line of crash_for_rehearsal().
+bool has_mark(const Context& context, const std::string& run, const std::string& mark) {
+  for (const std::string& name : context.reader.list(run).value_or(std::vector<std::string>{})) {
+    const std::string path = fmt::format("{}/{}", run, name);
+    const Result<FileStatus> file = context.reader.status(path);
+    if (!name.starts_with("dmesg.") || !file || file->size > kLargestLog) continue;
+    if (context.reader.read(path).value_or("").find(mark) != std::string::npos) return true;
+  }
+  return false;
+}
+
+std::string run_of(const Context& context, const KdumpConfig& config, const Rehearsal& rehearsal) {
+  const std::string mark = std::string(kdinit::kRehearsalMark) + rehearsal.boot_id;
+  std::vector<std::string> runs = list_runs(context.reader, config);
+  if (runs.size() > kMostRuns) runs.resize(kMostRuns);
+  // Power may have been lost when it was put apart and the record did not say so yet.
+  for (const std::string& name :
+       context.reader.list(config.core_dir).value_or(std::vector<std::string>{})) {
+    if (name.starts_with(kPutApart)) runs.push_back(fmt::format("{}/{}", config.core_dir, name));
+  }
+  for (const std::string& run : runs) {
+    if (has_mark(context, run, mark)) return run;
+  }
+  return {};
+}
+
+std::string apart(const std::string& run) {
+  const std::string_view name = base_name(run);
+  return fmt::format("{}{}{}", run.substr(0, run.size() - name.size()), kPutApart, name);
+}
+
+// "/var/crash/202611281305" becomes "/var/crash/rehearsal-202611281305". Returns where it is then.
+Result<std::string> put_apart(const Context& context, const std::string& run) {
+  if (base_name(run).starts_with(kPutApart)) return run;
+  KD_TRY(const std::string from, context.reader.host_path(run));
+  const std::string to = apart(from);
+  // In a world-writable directory somebody else may have made one of that name.
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+    return fail_errno(errno, to);
+  }
+  return apart(run);
+}
+
+// Only a directory that put_apart() can have made.
+void remove_run(const Context& context, const std::string& run) {
+  const Result<std::string> host = context.reader.host_path(run);
+  if (!host || !base_name(run).starts_with(kPutApart) ||
+      !kdinit::is_own(AT_FDCWD, host->c_str(), S_IFDIR)) {
+    return;
+  }
+  std::error_code error;
+  fs::remove_all(*host, error);
+  if (error) context.say(fmt::format("{}: {}, ignoring", run, error.message()));
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local)};
+}
+
+}  // namespace
+
+Result<void> arm_rehearsal(const Context& context) {
+  KD_TRY(const FileLock held, take_lock(context));
+  KD_TRY(const StatusFacts facts, gather_status(context));
+  if (const auto found = refusals(read_readiness(context, facts)); !found.empty()) {
+    return fail(ErrorKind::kFailed, "not armed, nothing is going to happen:\n  {}",
+                fmt::join(found, "\n  "));
+  }
+  if (const std::optional<Rehearsal> before = read_record(context.reader)) {
+    if (!before->run.empty()) remove_run(context, before->run);
+  }
+  Rehearsal rehearsal{.boot_id = boot_id(context),
+                      .date = now_text(),
+                      .newest_run = newest_run(context, facts.state.config),
+                      .setup = {},
+                      .figures = {},
+                      .why = {},
+                      .run = {}};
+  KD_TRY(rehearsal.setup, read_setup(context, facts.state, *facts.plan));
+  context.say(announcement(rehearsal, facts.state.config.core_dir));
+  KD_CHECK(keep(context, rehearsal));
+  Result<void> started = run_systemctl(context, "start");
+  if (!started) remove(context, kRehearsalRecord);
+  return started;
+}
+
+Result<void> cancel_rehearsal(const Context& context) {
+  {
+    KD_TRY(const FileLock held, take_lock(context));
+    const std::optional<Rehearsal> rehearsal = read_record(context.reader);
+    if (!rehearsal || !rehearsal->is_pending() || rehearsal->boot_id != boot_id(context)) {
+      context.say("no rehearsal is armed");
+      return {};
+    }
+    remove(context, kRehearsalBegun);
+    remove(context, kRehearsalRecord);
+  }
+  context.say("the next reboot is an ordinary one");
+  // That begins a rehearsal, which is not there any more; it takes the lock for that.
+  return run_systemctl(context, "stop");
+}
+
+Result<void> begin_rehearsal(const Context& context) {
+  KD_TRY(const FileLock held, take_lock(context));
+  const std::optional<Rehearsal> armed = read_record(context.reader);
+  if (!armed || armed->state != Rehearsal::State::kArmed) return {};
+  AtShutdown now{.boot_id = boot_id(context), .rebooting = is_rebooting(context), .setup = {}};
+  now.loaded = crash_kernel_loaded(context.reader);
+  if (Result<CaptureSetup> setup = setup_now(context)) {
+    now.setup = *std::move(setup);
+  } else {
+    now.problem = setup.error().message;
+  }
+  const Rehearsal begun = begin(*armed, now);
+  if (begun == *armed) return {};
+  KD_CHECK(keep(context, begun));
+  if (begun.state != Rehearsal::State::kBegun) {
+    context.say("rehearsal: nothing is shown: " + begun.why);
+    return {};
+  }
+  // The last step, after which the machine is going to crash.
+  KD_TRY(const std::string mark, writable_path(context, std::string(kRehearsalBegun)));
+  KD_TRY(AtomicFile file, AtomicFile::create(mark));
+  KD_CHECK(write_file(file, begun.boot_id + "\n"));
+  context.say("rehearsal: this machine is going to crash on purpose when everything has ended");
+  return {};
+}
+
+Result<void> settle_rehearsal(const Context& context) {
+  const std::optional<Rehearsal> before = read_record(context.reader);
+  const std::string id = boot_id(context);
+  if (!before || !before->is_pending() || before->boot_id == id) return {};
+  KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
+  AfterReboot now{.boot_id = id,
+                  .newest_run = newest_run(context, config),
+                  .run = run_of(context, config, *before),
+                  .report = {},
+                  .target = describe_target(context, config)};
+  if (!now.run.empty()) {
+    const std::string report = fmt::format("{}/{}", now.run, kdinit::kReportName);
+    const Result<FileStatus> file = context.reader.status(report);
+    if (file && file->size <= kdinit::kMaxReportBytes) {
+      now.report = context.reader.read(report).value_or("");
+    }
+    if (const Result<void> learned = learn(context, config); !learned) {
+      context.say(learned.error().message + ", ignoring");
+    }
+    KD_TRY(now.run, put_apart(context, now.run));
+  }
+  const Rehearsal settled = settle(*before, now);
+  KD_CHECK(keep(context, settled));
+  context.say("rehearsal: " + describe(settled, id, std::nullopt));
+  return {};
+}
+
+bool is_waiting_for_judgement(const FileReader& reader) {
+  const std::optional<Rehearsal> rehearsal = read_record(reader);
+  return rehearsal && rehearsal->state == Rehearsal::State::kSaved;
+}
+
+Result<void> judge_rehearsal(const Context& context) {
+  const std::optional<Rehearsal> saved = read_record(context.reader);
+  if (!saved || saved->state != Rehearsal::State::kSaved) return {};
+  Dump dump{.path = saved->run, .result = {}, .reason = {}};
+  if (Result<Dump> read = verify_run(context, saved->run)) {
+    dump = *std::move(read);
+  } else {
+    dump.reason = read.error().message;
+  }
+  KD_TRY(const FileLock held, take_lock(context));
+  if (read_record(context.reader) != saved) return {};  // the next one was armed meanwhile
+  Rehearsal judged = judge(*saved, dump.result, dump.reason);
+  if (judged.state == Rehearsal::State::kPassed) {
+    remove_run(context, judged.run);
+    judged.run.clear();
+  }
+  KD_CHECK(keep(context, judged));
+  // Whether it still counts, status tells: the unit that runs this sees no devices.
+  context.say("rehearsal: " + describe(judged, boot_id(context), judged.setup));
+  return {};
+}
+
+std::optional<RehearsalStatus> rehearsal_status(const Context& context, const KdumpState& state,
+                                                const Result<LoadPlan>& plan) {
+  const std::optional<Rehearsal> record = read_record(context.reader);
+  if (!record) return std::nullopt;
+  std::optional<CaptureSetup> now;
+  if (plan && record->state == Rehearsal::State::kPassed) {
+    if (Result<CaptureSetup> setup = read_setup(context, state, *plan)) now = *std::move(setup);
+  }
+  return RehearsalStatus{.record = *record,
+                         .counts = counts(*record, now),
+                         .text = describe(*record, boot_id(context), now)};
+}
+
+}  // namespace kd
