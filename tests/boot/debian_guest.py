@@ -184,9 +184,16 @@ def shrink_second_kernel(root):
         shutil.rmtree(scratch)
 
 
-def make_disk(suite, folder):
-    """The disk, kernel and initrd of a guest with the package installed."""
-    root = debian_root.copy("guest", suite)
+def prepare_packages(root):
+    debian_root.write(root, "root/crash", (SOURCE / "debian/tests/crash").read_text(), 0o755)
+    shrink_second_kernel(root)
+    # It would pack an initrd for the second kernel, which nobody is going to boot.
+    (root / "etc/kernel/postinst.d/initramfs-tools").chmod(0o644)
+
+
+def make_disk(suite, folder, script, prepare=None):
+    """The disk, kernel and initrd of a guest with the package installed, which runs `script`."""
+    root = debian_root.copy(folder.name.removeprefix(f"{suite}-"), suite)
     print(debian_root.install(root, debian_root.package(suite)), end="")
     images = [path.name for path in (root / "var/lib/kdump").iterdir()]
     if images:
@@ -194,11 +201,9 @@ def make_disk(suite, folder):
     debian_root.write(root, "etc/fstab", f"UUID={debian_root.UUID} / ext4 defaults 0 1\n")
     debian_root.write(root, "etc/hostname", "guest\n")
     debian_root.write(root, "etc/systemd/system/guest-test.service", UNIT)
-    debian_root.write(root, "usr/local/sbin/guest-test", SCRIPT, 0o755)
-    debian_root.write(root, "root/crash", (SOURCE / "debian/tests/crash").read_text(), 0o755)
-    shrink_second_kernel(root)
-    # It would pack an initrd for the second kernel, which nobody is going to boot.
-    (root / "etc/kernel/postinst.d/initramfs-tools").chmod(0o644)
+    debian_root.write(root, "usr/local/sbin/guest-test", script, 0o755)
+    if prepare:
+        prepare(root)
     debian_root.chroot(root, "systemctl", "enable", "guest-test.service")
     debian_root.chroot(root, "systemctl", "mask", "serial-getty@ttyS0.service",
                        "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
@@ -215,11 +220,11 @@ def make_disk(suite, folder):
     return disk, kernel
 
 
-def boot(kernel, disks, crashkernel, log):
+def boot(kernel, disks, crashkernel, log, cut_at=None):
     line = f"root=UUID={debian_root.UUID} ro console=ttyS0 crashkernel={crashkernel} quiet"
     initrd = kernel.root / "boot" / f"initrd.img-{kernel.version}"
     return qemu.run(kernel.image, initrd, line, log, timeout=600,
-                    drives=[qemu.Drive(disk, "virtio-blk") for disk in disks])
+                    drives=[qemu.Drive(disk, "virtio-blk") for disk in disks], cut_at=cut_at)
 
 
 def said(console, kind):
@@ -260,7 +265,7 @@ def main():
     folder = debian_root.FOLDER / f"{suite}-crashes"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    disk, kernel = make_disk(suite, folder)
+    disk, kernel = make_disk(suite, folder, SCRIPT, prepare_packages)
     second = folder / "second.img"
     with open(second, "wb") as file:
         file.truncate(256 << 20)

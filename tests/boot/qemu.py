@@ -153,11 +153,12 @@ SMALL_PIPE = 4096
 
 
 def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180,
-        devices=(), changes=(), when_said=(), unread_from=None):
+        devices=(), changes=(), when_said=(), unread_from=None, cut_at=None):
     """Runs until the guest reboots or `timeout` seconds are over; returns its Console.
 
     `devices` are more arguments of QEMU, `changes` come to the drives. After the first line that holds
-    `unread_from` nobody reads the console until QEMU has ended.
+    `unread_from` nobody reads the console until QEMU has ended. At the first one that holds `cut_at`
+    the power is cut.
     """
     monitor = Monitor()
     command = ["qemu-system-x86_64", *PROCESSOR, "-m", str(memory), "-display", "none",
@@ -181,6 +182,8 @@ def run(image, initrd, command_line, log, *, drives=(), memory=1024, timeout=180
             console.timed_out = True
             process.kill()
 
+        if cut_at:
+            console.when_said.append((cut_at, process.kill))
         if unread_from:
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, SMALL_PIPE)
             console.when_said.append((unread_from, process.wait))
