@@ -3,11 +3,13 @@
 // A rehearsal on the machine, from arming over the crash to its result. What is decided stands in
 // rehearsal.h; the crash itself in rehearsal_crash.h.
 //
+// clang-format off
 //   arm     kdump-config rehearse       record: armed; kdump-tools-rehearse.service is active
-//   begin   that unit is stopped        record: begun, while the disks can be written; a mark in
-//   /run crash   systemd-shutdown            marked in the kernel log settle  load at the next boot
-//   the dump is found by that mark and put apart judge   kdump-tools-verify.service  the dump is
-//   read and removed
+//   begin   that unit is stopped        record: begun, while disks can be written; a mark in /run
+//   crash   systemd-shutdown            marked in the kernel log
+//   settle  load at the next boot       the dump is found by that mark and put apart
+//   judge   kdump-tools-verify.service  the dump is read and removed
+// clang-format on
 #pragma once
 
 #include <optional>
