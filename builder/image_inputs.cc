@@ -111,6 +111,14 @@ KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, cons
   return measurement ? corrected(std::move(memory), *measurement, version, profile) : memory;
 }
 
+// The kernel that crashes reads the keys from its keyring and the one of the image takes them over:
+// kernel/crash_dump_dm_crypt.c has both parts.
+bool hands_keys_over(const Roots& roots, const std::string& crashed, const KernelFacts& kernel) {
+  constexpr std::string_view kOption = "CONFIG_CRASH_DM_CRYPT";
+  return kernel.has(kOption) &&
+         (crashed == kernel.version || config_has(kernel_config(roots.kernel, crashed), kOption));
+}
+
 // The closure keeps them when this makedumpfile wants more of them than the stand-in has.
 void note_libraries_that_stayed(const PlanInput& input, std::vector<std::string>& notes) {
   for (const std::string& library : input.requirements.uncalled_libraries) {
@@ -150,11 +158,12 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
 
   PlanInput& plan = inputs.plan;
   plan.kernel = facts.kernel.version;
+  plan.crashed_kernel = request.crashed_kernel;
   KD_TRY(Settings settings, settings_of(roots, facts, inputs.notes));
   KD_TRY(plan.requirements,
          decide(facts.machine, facts.config, facts.additions, std::move(settings.sysctls),
-                {makedumpfile_version(roots.machine), facts.kernel.version},
-                facts.kernel.has("CONFIG_CRASH_DM_CRYPT")));
+                {makedumpfile_version(roots.machine), request.crashed_kernel},
+                hands_keys_over(roots, request.crashed_kernel, facts.kernel)));
   inputs.notes.insert(inputs.notes.end(), plan.requirements.notes.begin(),
                       plan.requirements.notes.end());
   KD_CHECK(select_modules(std::move(settings.modprobe), inputs.command_line, facts.kernel, plan,

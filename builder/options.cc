@@ -56,6 +56,9 @@ void describe(CLI::App& app, Options& options) {
                  "fit the image to this reservation, e.g. 96M (default: the live one)")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false));
+  app.add_option("--crashed-kernel", options.request.crashed_kernel,
+                 "kernel whose memory is dumped (default: VERSION)")
+      ->type_name("VERSION");
   app.add_flag("--strict", options.strict, "an image that does not fit is an error");
   app.add_flag("-n,--dry-run", options.dry_run, "decide and report, write nothing");
   app.add_flag("--list", options.show.list, "print every file of the image, with size and reason");
@@ -103,6 +106,7 @@ tl::expected<Options, EarlyExit> parse_options(int argc, const char* const* argv
   }
   options.request.mtime = *mtime;
   if (options.output.empty()) options.output = "/var/lib/kdump/initrd.img-" + options.version;
+  if (options.request.crashed_kernel.empty()) options.request.crashed_kernel = options.version;
   if (options.places.kernel_root.empty()) options.places.kernel_root = options.places.sysroot;
   return options;
 }

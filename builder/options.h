@@ -25,6 +25,7 @@ struct ImageRequest {
   CompressionRequest compression;
   std::int64_t mtime = 0;                    // SOURCE_DATE_EPOCH
   std::optional<std::uint64_t> reservation;  // bytes, of --crashkernel
+  std::string crashed_kernel;                // release; default: that of the image
 };
 
 // How the answer is printed.

@@ -12,9 +12,7 @@ namespace {
 constexpr std::string_view kModuleRoots[] = {"/lib/modules", "/usr/lib/modules"};
 
 struct VersionLess {
-  bool operator()(const std::string& a, const std::string& b) const {
-    return ::strverscmp(a.c_str(), b.c_str()) < 0;
-  }
+  bool operator()(const std::string& a, const std::string& b) const { return newer_release(b, a); }
 };
 
 std::string available_versions(const FileReader& reader) {
@@ -46,20 +44,33 @@ bool is_kernel_version(std::string_view version) {
          std::ranges::all_of(version, [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
 }
 
+bool newer_release(const std::string& a, const std::string& b) {
+  return ::strverscmp(a.c_str(), b.c_str()) > 0;
+}
+
+bool config_has(std::string_view config, std::string_view option) {
+  const std::string line = fmt::format("{}=y", option);
+  for (std::size_t at = config.find(line); at != std::string_view::npos;
+       at = config.find(line, at + 1)) {
+    const std::string_view rest = config.substr(at + line.size());
+    if ((at == 0 || config[at - 1] == '\n') && (rest.empty() || rest.front() == '\n')) return true;
+  }
+  return false;
+}
+
+std::string kernel_config(const FileReader& reader, std::string_view version) {
+  if (!is_kernel_version(version)) return {};
+  const std::string path = first_existing(reader, fmt::format("/boot/config-{}", version),
+                                          fmt::format("{}/{}/config", kModuleRoots[0], version),
+                                          fmt::format("{}/{}/config", kModuleRoots[1], version));
+  return path.empty() ? path : reader.read(path).value_or("");
+}
+
 bool KernelFacts::may_have(std::string_view option) const {
   return config.find("CONFIG_") == std::string::npos || has(option);
 }
 
-bool KernelFacts::has(std::string_view option) const {
-  const std::string_view text = config;
-  const std::string line = fmt::format("{}=y", option);
-  for (std::size_t at = text.find(line); at != std::string_view::npos;
-       at = text.find(line, at + 1)) {
-    const std::string_view rest = text.substr(at + line.size());
-    if ((at == 0 || text[at - 1] == '\n') && (rest.empty() || rest.front() == '\n')) return true;
-  }
-  return false;
-}
+bool KernelFacts::has(std::string_view option) const { return config_has(config, option); }
 
 Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view version) {
   if (!is_kernel_version(version)) {
@@ -85,12 +96,7 @@ Result<KernelFacts> gather_kernel(const RootedReader& reader, std::string_view v
                 available_versions(reader));
   }
   KD_TRY(facts.modules_dir_host, reader.host_path(facts.modules_dir));
-
-  if (const std::string path = first_existing(reader, fmt::format("/boot/config-{}", version),
-                                              facts.modules_dir + "/config");
-      !path.empty()) {
-    KD_TRY(facts.config, reader.read(path));
-  }
+  facts.config = kernel_config(reader, version);
   facts.vmlinuz =
       first_existing(reader, fmt::format("/boot/vmlinuz-{}", version),
                      fmt::format("/boot/vmlinux-{}", version), facts.modules_dir + "/vmlinuz");

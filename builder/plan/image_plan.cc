@@ -91,6 +91,7 @@ void add_programs(const PlanInput& input, std::vector<PlanEntry>& entries) {
 Result<ImagePlan> make_plan(const PlanInput& input) {
   KD_TRY(std::string config, init_config_text(input));
   ImagePlan plan{.kernel = input.kernel,
+                 .crashed_kernel = input.crashed_kernel,
                  .variant = input.variant,
                  .target = input.requirements.target,
                  .entries = {}};

@@ -42,6 +42,7 @@ struct PlanEntry {
 
 struct ImagePlan {
   std::string kernel;
+  std::string crashed_kernel;  // release; its memory is dumped
   Variant variant;
   Target target;
   std::vector<PlanEntry> entries;  // sorted by path, paths unique
@@ -49,6 +50,7 @@ struct ImagePlan {
 
 struct PlanInput {
   std::string kernel;
+  std::string crashed_kernel;
   Variant variant = kVariants.front();
   Requirements requirements;
   modsel::ModuleSet modules;

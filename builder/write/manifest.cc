@@ -77,6 +77,7 @@ Manifest make_manifest(const ImagePlan& plan, const std::vector<std::string>& di
                        LayoutBasis basis) {
   Manifest manifest{.tool = KD_VERSION,
                     .kernel = plan.kernel,
+                    .crashed_kernel = plan.crashed_kernel,
                     .target = plan.target.description,
                     .settings = settings_text(settings, plan.variant),
                     .variant = std::string(plan.variant.name),
@@ -106,6 +107,7 @@ std::string manifest_to_json(const Manifest& manifest) {
   return json_text({{"version", kManifestVersion},
                     {"tool", manifest.tool},
                     {"kernel", manifest.kernel},
+                    {"crashed_kernel", manifest.crashed_kernel},
                     {"target", manifest.target},
                     {"settings", manifest.settings},
                     {"variant", manifest.variant},
@@ -136,6 +138,7 @@ Result<Manifest> manifest_from_json(std::string_view text) {
   }
   object.read("tool", manifest.tool);
   object.read("kernel", manifest.kernel);
+  object.read("crashed_kernel", manifest.crashed_kernel);
   object.read("target", manifest.target);
   object.read("settings", manifest.settings);
   object.read("variant", manifest.variant);

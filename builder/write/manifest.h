@@ -48,6 +48,7 @@ struct LayoutBasis {
 struct Manifest {
   std::string tool;  // version of kdump-mkinitrd
   std::string kernel;
+  std::string crashed_kernel;  // release; by it the dump level was chosen
   std::string target;
   std::string settings;  // compression with its level, window, mtime
   std::string variant;   // name of the layout
@@ -72,7 +73,8 @@ Result<Manifest> manifest_from_json(std::string_view text);
 
 // Why an image made from `old_manifest` is not what would be built now, in the user's words; empty
 // when it is. The basis alone makes no difference: another reservation or measurement that leads to
-// the same layout and the same need builds the same image. Ignores image_digest and image_size.
+// the same layout and the same need builds the same image, and so does another crashed kernel whose
+// memory is filtered alike. Ignores image_digest and image_size.
 std::vector<std::string> differences(const Manifest& old_manifest, const Manifest& now);
 
 }  // namespace kd

@@ -117,6 +117,7 @@ class Case:
     machine: str
     judge: Callable  # Crash -> list of problems
     kernel: str = ""  # in the place of the machine's
+    capture_kernel: str = ""  # another than the one that crashes
     part: str = "boot"  # of ./check: one case for each capability; "full" for the rest of the matrix
     crashkernel: str = "128M"  # PREDICTED: what the model says the smallest layout needs
     config: str = ""  # of /etc/default/kdump-tools
@@ -138,6 +139,10 @@ class Case:
     @property
     def kernel_name(self):
         return self.kernel or MACHINES[self.machine].kernel
+
+    @property
+    def capture_kernel_name(self):
+        return self.capture_kernel or self.kernel_name
 
 
 def incomplete(because):
@@ -208,6 +213,12 @@ CASES = {case.name: case for case in (
          kernel="trixie-backports", crashkernel=PREDICTED, part="full", sysroot=userland.sysroot),
     Case("virtio-ext4-7.3-cloud", "qemu-virtio-ext4-6.12", judge.saved,
          kernel="trixie-backports-cloud", part="full", sysroot=userland.sysroot),
+    Case("virtio-ext4-by-cloud", "qemu-virtio-ext4", saved_and_says("-cloud-amd64"),
+         capture_kernel="bookworm-cloud", crashkernel=PREDICTED),
+    # makedumpfile has to spare what it would not filter right of the kernel that crashed.
+    Case("virtio-ext4-7.3-by-6.12-cloud", "qemu-virtio-ext4-6.12", saved_and_says("-cloud-amd64"),
+         kernel="trixie-backports", capture_kernel="trixie-cloud", part="full",
+         sysroot=userland.sysroot),
     Case("target-full", "qemu-virtio-ext4", incomplete("the target is full"),
          prepare=FILL),
     Case("target-missing", "qemu-scsi-ext4", no_target(

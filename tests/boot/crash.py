@@ -57,15 +57,15 @@ class Crash:
 
 
 def crash(machine, image, command_line, crashkernel, folder, *, prepare="", undo="",
-          without_target=False, destroyed=False, decoys=(), kernel=None, memory=1024, timeout=400,
-          kdump_config=None, load="", programs=(), files=None, **rig):
+          without_target=False, destroyed=False, decoys=(), kernel=None, capture_kernel=None,
+          memory=1024, timeout=400, kdump_config=None, load="", programs=(), files=None, **rig):
     """Runs one crash in `folder`, which holds console.log, the disks and saved/ afterwards.
 
     `prepare` is shell that runs before the panic; $target is the mounted target, which stays
     readable unless `destroyed`; `undo` runs before it is read. `decoys` are drives that were not
-    there when the machine was recorded, `memory` is in MiB. `kdump_config`: the program that loads
-    the kernel, with the key of an encrypted target; else it is kexec; `load`: shell in the place of
-    either. `programs` of this host and `files` are there beside the rig's own. `rig` goes to
+    there when the machine was recorded, `capture_kernel` may be another than the one that crashes,
+    `memory` is in MiB. `kdump_config`: the program that loads the kernel, with the key of an
+    encrypted target; else it is kexec; `load`: shell in the place of either. `programs` of this host and `files` are there beside the rig's own. `rig` goes to
     qemu.run().
     """
     kernel = kernel or kernels.unpacked(machine.kernel)
@@ -78,8 +78,8 @@ def crash(machine, image, command_line, crashkernel, folder, *, prepare="", undo
     load = load or (volume_key.load(command_line, machine.dump_folder) if kdump_config else kexec)
     console = guest.run(
         kernel, script(machine.disks[:there], load, prepare), folder / "console.log",
-        files={"vmlinuz": kernel.image, "kdump.img": image} | disks.tools(machine, kernel)
-        | (files or {}),
+        files={"vmlinuz": (capture_kernel or kernel).image, "kdump.img": image}
+        | disks.tools(machine, kernel) | (files or {}),
         command_line=f"crashkernel={crashkernel}", drives=[*decoys, *drives], memory=memory,
         programs=[*programs, *([kdump_config] if kdump_config else [])], timeout=timeout, **rig)
     saved = folder / "saved"

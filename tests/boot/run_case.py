@@ -32,7 +32,7 @@ from image import build
 def setup(part):
     cases = of_part(part)
     names = sorted({case.kernel_name for case in cases})
-    for name in names:
+    for name in sorted({*names, *(case.capture_kernel_name for case in cases)}):
         kernels.get(name)
     machines = {case.machine: MACHINES[case.machine] for case in cases}.values()
     jobs = [lambda name=name: debugger.vmlinux(name) for name in names]  # the longest first
@@ -94,7 +94,9 @@ def run(case, builder):
     predicted = case.crashkernel == PREDICTED
     fit = ("--variant", "packed") if predicted else ("--crashkernel", case.crashkernel)
     kernel = kernels.unpacked(case.kernel_name)
-    image = build(machine, builder, images, *fit, config=case.config, kernel=kernel,
+    capture_kernel = kernels.unpacked(case.capture_kernel_name)
+    fit = (*fit, "--crashed-kernel", kernel.version)
+    image = build(machine, builder, images, *fit, config=case.config, kernel=capture_kernel,
                   sysroot=case.sysroot and case.sysroot(images / "sysroot"),
                   facts_too=case.facts_too)
     crashkernel = f"{image.needed}M" if predicted else case.crashkernel
@@ -106,7 +108,8 @@ def run(case, builder):
             destroyed=case.destroyed, devices=case.devices, programs=case.programs,
             decoys=[disk.drive] if disk else decoy_drives(case) + clone_drives(case),
             kdump_config=case.keyed and pathlib.Path(builder).with_name("kdump-config"),
-            when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel)
+            when_said=disk.when_said if disk else (), unread_from=case.unread_from, kernel=kernel,
+            capture_kernel=capture_kernel)
     problems = (case.judge(result) + judge.verified(result, builder) + stayed(image.report)
                 + unreadable(result, case, builder))
     if result.afterwards:
@@ -114,7 +117,7 @@ def run(case, builder):
     for path in result.paths:
         path.unlink()
     seconds = result.seconds("end: reboot") or 0
-    print(f"{case.name}: Linux {kernel.version}, crashkernel={crashkernel}, "
+    print(f"{case.name}: Linux {capture_kernel.version}, crashkernel={crashkernel}, "
           f"{image.report['variant']} image of "
           f"{image.report['image_bytes']} B, panic to restart {seconds:.1f} s")
     if problems:

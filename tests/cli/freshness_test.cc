@@ -158,6 +158,19 @@ TEST_F(BuildTest, StrictJudgesTheImageOnDisk) {
   EXPECT_EQ(build({"--crashkernel", std::to_string(exact - 1), "--strict"}).exit_code, 4);
 }
 
+// Whatever kernel it runs on, makedumpfile filters the memory of the one that crashed.
+TEST_F(BuildTest, ImageForAnotherKernelThatCrashesHasItsDumpLevel) {
+  ASSERT_EQ(build({"--crashed-kernel", "6.0.0-1-amd64"}).exit_code, 0);
+  EXPECT_THAT(read_file(image() + ".manifest"), HasSubstr("\"crashed_kernel\": \"6.0.0-1-amd64\""));
+  EXPECT_EQ(build({"--check", "--crashed-kernel", "6.0.0-1-amd64"}).exit_code, 0);
+  // Up to 1.7.9 makedumpfile filters from 7.1 on wrong.
+  const RunResult newer = build({"--check", "--crashed-kernel", "7.3.4-amd64"});
+  EXPECT_EQ(newer.exit_code, 10);
+  EXPECT_THAT(newer.out, HasSubstr("kdump-init.conf"));
+  const RunResult built = build({"--crashed-kernel", "7.3.4-amd64"});
+  EXPECT_THAT(built.out, HasSubstr("with kernel 7.3.4-amd64: the dump is made with -d 17"));
+}
+
 class MeasuredBuildTest : public BuildTest {
  protected:
   // In use at the start and at the peak.

@@ -199,6 +199,18 @@ TEST(Kernel, MayKeepEverythingBesideItsModules) {
   EXPECT_EQ(kernel->config, "CONFIG_RD_ZSTD=y\n");
 }
 
+TEST(Kernel, ConfigIsFoundWithoutModules) {
+  FakeRoot root;
+  root.file("/boot/config-6.1.0-1-amd64", "CONFIG_A=y\nCONFIG_BC=m\n");
+  root.file("/usr/lib/modules/7.3.4-amd64/config", "CONFIG_B=y");
+  EXPECT_TRUE(config_has(kernel_config(root.reader(), "6.1.0-1-amd64"), "CONFIG_A"));
+  EXPECT_FALSE(config_has(kernel_config(root.reader(), "6.1.0-1-amd64"), "CONFIG_B"));
+  EXPECT_TRUE(config_has(kernel_config(root.reader(), "7.3.4-amd64"), "CONFIG_B"));
+  for (const char* none : {"6.1.0", "../6.1.0-1-amd64", ""}) {
+    EXPECT_EQ(kernel_config(root.reader(), none), "");
+  }
+}
+
 TEST(Kernel, NeedsNoImageAndKnowsOnlyBzImages) {
   FakeRoot root;
   root.directory("/lib/modules/6.1");
