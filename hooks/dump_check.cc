@@ -12,6 +12,7 @@
 #include "builder/facts/mount_table.h"
 #include "builder/facts/system_text.h"
 #include "builder/init/memory.h"
+#include "hooks/image.h"
 
 namespace kd {
 namespace {
@@ -71,13 +72,14 @@ DumpCheck check_dump(const Context& context, const KdumpConfig& config, std::str
   DumpCheck check{.makedumpfile = makedumpfile_version(context.reader),
                   .running = std::string(running),
                   .capture = std::string(capture),
+                  .built_for = capture.empty() ? "" : image_is_for(context.reader, capture),
                   .direct = direct,
                   .for_running = {},
-                  .for_capture = {},
+                  .for_image = {},
                   .directory = config.core_dir,
                   .fs_type = file_system_of(context.reader, config.core_dir)};
   check.for_running = arguments_for(config, {check.makedumpfile, check.running});
-  check.for_capture = arguments_for(config, {check.makedumpfile, check.capture});
+  check.for_image = arguments_for(config, {check.makedumpfile, check.built_for});
   const std::string meminfo = context.reader.read("/proc/meminfo").value_or("");
   check.ram = parse_ram(context.reader.read("/proc/iomem").value_or(""), meminfo);
   const kdinit::Memory memory = kdinit::parse_meminfo(meminfo);
@@ -91,7 +93,7 @@ std::vector<std::string> dump_problems(const DumpCheck& check) {
   const DumpArguments& dump = check.for_running;
   if (dump.unreadable) problems.push_back(dump.note);
   // In the real root the level is chosen when the dump is there.
-  if (check.direct && !check.capture.empty() && dump.larger && !check.for_capture.larger) {
+  if (check.direct && !check.capture.empty() && dump.larger && !check.for_image.larger) {
     problems.push_back(fmt::format(
         "the image of {} would filter the memory of {} too much: {}; kdump-mkinitrd {} builds the "
         "image of the running kernel, kdump-config reload loads it",

@@ -14,10 +14,12 @@
 namespace kd {
 
 struct DumpCheck {
-  std::string makedumpfile;      // its version; empty: unknown
-  std::string running, capture;  // kernels: which is dumped, for which the image was built
-  bool direct = true;            // the image filters, with what was decided for `capture`
-  DumpArguments for_running, for_capture;
+  std::string makedumpfile;  // its version; empty: unknown
+  std::string running;       // the kernel that is dumped
+  std::string capture;       // the kernel of the image; empty: nobody knows
+  std::string built_for;     // the kernel whose memory the image was built for
+  bool direct = true;        // the image filters, with what was decided for `built_for`
+  DumpArguments for_running, for_image;
   std::uint64_t memory_in_use = 0;  // bytes
   std::uint64_t space = 0;          // bytes free where the dumps go
   std::string directory;            // where that is
@@ -25,7 +27,7 @@ struct DumpCheck {
   std::uint64_t ram = 0;            // bytes of the machine
 };
 
-// `capture` is empty when nobody knows what the image was built for.
+// `capture` is empty when nobody knows the kernel of the image.
 DumpCheck check_dump(const Context& context, const KdumpConfig& config, std::string_view running,
                      std::string_view capture, bool direct);
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hooks/estimate.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "builder/facts/gather.h"
 #include "builder/policy/network_target.h"
+#include "hooks/candidates.h"
+#include "hooks/cloud_kernel.h"
 #include "hooks/image.h"
 #include "hooks/state.h"
 
@@ -60,21 +64,42 @@ Estimate before_it_is_made(const std::string& why) {
   return estimate;
 }
 
-Result<Estimate> of_this_machine(const Context& context, const KdumpState& state) {
-  const Result<std::string> whole = dry_report(context, state.running, "whole");
+// Of the kernel `version` as the capture kernel.
+Result<Estimate> of_this_machine(const Context& context, const KdumpState& state,
+                                 const std::string& version) {
+  const BuildOptions options{.facts = {},
+                             .crashed = crashed_kernel(state.config, state.running, version)};
+  const Result<std::string> whole = dry_report(context, version, "whole", options);
   if (whole) {
-    KD_TRY(const std::string packed, dry_report(context, state.running, "packed"));
+    KD_TRY(const std::string packed, dry_report(context, version, "packed", options));
     return estimate_of(*whole, packed, state.config.capture == "rootfs");
   }
   if (whole.error().kind != ErrorKind::kTargetNotSupported || !context.runner.find("mkinitramfs")) {
     return tl::unexpected(whole.error());
   }
-  if (!has_image(context.reader, state.running) || is_direct_image(context.reader, state.running)) {
+  if (!has_image(context.reader, version) || is_direct_image(context.reader, version)) {
     return before_it_is_made(whole.error().message);
   }
-  KD_TRY(const std::string weighed,
-         root_image_report(context, image_path(state.running), state.running));
+  KD_TRY(const std::string weighed, root_image_report(context, image_path(version), version));
   return estimate_of(weighed, weighed, true);
+}
+
+// What other kernels would need; nothing where no kernel can be compared.
+std::string other_kernels(const Context& context, const KdumpState& state,
+                          const std::vector<KernelCandidate>& candidates,
+                          const KernelChoice& choice) {
+  if (std::ranges::none_of(candidates,
+                           [](const KernelCandidate& kernel) { return kernel.needed > 0; })) {
+    return {};
+  }
+  std::string text = "\nInstalled kernels as the capture kernel, with the layout \"packed\":\n";
+  text += candidates_text(candidates, state.running, choice);
+  text += (choice.reason.empty() ? "KDUMP_KERNEL_VERSION=running" : choice.reason) + ".\n";
+  const KernelChoice least = choose_kernel("smallest", state.running, candidates);
+  if (least.version != choice.version) text += "With " + least.reason + ".\n";
+  const Result<MachineFacts> machine = gather_machine(context.reader, state.config.core_dir);
+  const std::string hint = machine ? cloud_kernel_hint(*machine, candidates) : std::string();
+  return hint.empty() ? text : text + hint + "\n";
 }
 
 }  // namespace
@@ -91,7 +116,11 @@ Result<std::string> estimate(const Context& context, bool write) {
   KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
   KD_CHECK(refuse_network(config));
   KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
-  KD_TRY(Estimate estimate, of_this_machine(context, state));
+  const ChoiceInputs inputs = choice_inputs(state);
+  const std::vector<KernelCandidate> candidates = examine_kernels(context, inputs);
+  const KernelChoice choice = choose_kernel(state.config.kernel_version, state.running, candidates);
+  KD_TRY(Estimate estimate, of_this_machine(context, state, choice.version));
+  estimate.text += other_kernels(context, state, candidates, choice);
   if (write) {
     KD_TRY(const std::string value, want_reservation(context, estimate.need, state.ram));
     estimate.text += fmt::format(

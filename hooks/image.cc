@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "builder/policy/network_target.h"
@@ -50,6 +51,24 @@ Result<ProgramOutcome> run_builder(const Context& context, std::vector<std::stri
   return context.runner.run(argv);
 }
 
+// In front of other options; nothing when the kernel of the image crashes itself.
+std::vector<std::string> with_crashed(std::string_view crashed, std::string_view version,
+                                      std::vector<std::string> options) {
+  if (!crashed.empty() && crashed != version) {
+    options.insert(options.begin(), {"--crashed-kernel", std::string(crashed)});
+  }
+  return options;
+}
+
+// The record in a chroot is of the machine whose root the chroot is.
+std::vector<std::string> with_facts(const Context& context, const std::string& facts,
+                                    std::vector<std::string> options) {
+  if (facts.empty()) return options;
+  options.insert(options.end(), {"--facts", facts});
+  if (context.sysroot.empty()) options.insert(options.end(), {"--sysroot", "/"});
+  return options;
+}
+
 ErrorKind kind_of(int status) {
   return status >= 2 && status <= 5 ? static_cast<ErrorKind>(status) : ErrorKind::kFailed;
 }
@@ -83,11 +102,8 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
   KD_CHECK(make_data_directory(context));
   std::vector<std::string> arguments;
   if (options.quiet) arguments.emplace_back("-q");
-  if (!options.facts.empty()) {
-    arguments.insert(arguments.end(), {"--facts", options.facts});
-    // The record in a chroot is of the machine whose root the chroot is.
-    if (context.sysroot.empty()) arguments.insert(arguments.end(), {"--sysroot", "/"});
-  }
+  arguments = with_facts(context, options.facts, std::move(arguments));
+  arguments = with_crashed(options.crashed, version, std::move(arguments));
   KD_TRY(const ProgramOutcome outcome, run_builder(context, std::move(arguments), version));
   if (outcome.status == 0) {
     if (!options.quiet) {
@@ -103,9 +119,10 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
   return fail(kind_of(outcome.status), "{}", why);
 }
 
-Result<bool> try_build(const Context& context, std::string_view version) {
+Result<bool> try_build(const Context& context, std::string_view version, std::string_view crashed) {
   const bool has_other_way = context.runner.find("mkinitramfs").has_value();
-  KD_TRY(const ProgramOutcome outcome, run_builder(context, {"--dry-run", "-q"}, version));
+  KD_TRY(const ProgramOutcome outcome,
+         run_builder(context, with_crashed(crashed, version, {"--dry-run", "-q"}), version));
   const ErrorKind kind = kind_of(outcome.status);
   if (outcome.status == 0) return true;
   if (kind == ErrorKind::kTargetNotSupported && has_other_way) return false;
@@ -113,9 +130,11 @@ Result<bool> try_build(const Context& context, std::string_view version) {
 }
 
 Result<std::string> dry_report(const Context& context, std::string_view version,
-                               std::string_view variant) {
-  KD_TRY(ProgramOutcome outcome,
-         run_builder(context, {"--dry-run", "--json", "--variant", std::string(variant)}, version));
+                               std::string_view variant, const BuildOptions& options) {
+  std::vector<std::string> arguments = with_facts(
+      context, options.facts, {"--dry-run", "--json", "--variant", std::string(variant)});
+  arguments = with_crashed(options.crashed, version, std::move(arguments));
+  KD_TRY(ProgramOutcome outcome, run_builder(context, std::move(arguments), version));
   if (outcome.status == 0) return std::move(outcome.output);
   // The message on stderr comes first, then the same as JSON.
   outcome.output.resize(std::min(outcome.output.find("{\n"), outcome.output.size()));
@@ -134,12 +153,22 @@ Result<std::string> root_image_report(const Context& context, const std::string&
   return fail(kind_of(outcome.status), "{}", message_of(outcome));
 }
 
-Freshness check_image(const Context& context, std::string_view version) {
+std::string image_is_for(const FileReader& reader, std::string_view version) {
+  const std::string text = reader.read(manifest_path(version)).value_or("");
+  const nlohmann::json manifest = nlohmann::json::parse(text, nullptr, false);
+  if (!manifest.is_object()) return std::string(version);
+  const auto found = manifest.find("crashed_kernel");
+  return found != manifest.end() && found->is_string() ? found->get<std::string>()
+                                                       : std::string(version);
+}
+
+Freshness check_image(const Context& context, std::string_view version, std::string_view crashed) {
   using State = Freshness::State;
   if (!has_image(context.reader, version)) {
     return {State::kStale, {image_path(version) + " does not exist"}};
   }
-  const Result<ProgramOutcome> outcome = run_builder(context, {"--check"}, version);
+  const Result<ProgramOutcome> outcome =
+      run_builder(context, with_crashed(crashed, version, {"--check"}), version);
   if (!outcome) return {State::kUnknown, {outcome.error().message}};
   if (outcome->status == 0) return {State::kFresh, {}};
   if (outcome->status == kStale) {

@@ -13,7 +13,8 @@ namespace kd {
 
 struct BuildOptions {
   bool quiet = true;
-  std::string facts;  // a recorded machine in place of this one; empty: none
+  std::string facts;    // a recorded machine in place of this one; empty: none
+  std::string crashed;  // kernel whose memory is dumped; empty: that of the image
 };
 
 // Builds the image of `version` when it is not fresh; the old one stays until there is a new one.
@@ -25,7 +26,7 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
 
 // The report of kdump-mkinitrd, as JSON, on the image it would build with a layout.
 Result<std::string> dry_report(const Context& context, std::string_view version,
-                               std::string_view variant);
+                               std::string_view variant, const BuildOptions& options = {});
 
 // The report of kdump-mkinitrd, as JSON, on the memory that a capture of kernel `version` takes
 // with the image at `path`, which boots the real root.
@@ -37,12 +38,18 @@ struct Freshness {
   State state = State::kUnknown;
   std::vector<std::string> reasons;  // of kStale and kUnknown
 };
-// Changes nothing.
-Freshness check_image(const Context& context, std::string_view version);
+// Changes nothing. `crashed` as in BuildOptions.
+Freshness check_image(const Context& context, std::string_view version,
+                      std::string_view crashed = {});
 
 // Whether build_image() would succeed, as far as that can be known without building. Changes
 // nothing. True: with an image that saves the dump itself or hands over as configured; false: with
 // one of mkinitramfs.
-Result<bool> try_build(const Context& context, std::string_view version);
+Result<bool> try_build(const Context& context, std::string_view version,
+                       std::string_view crashed = {});
+
+// The kernel whose memory the image of `version` on disk was made for; `version` where nobody
+// knows.
+std::string image_is_for(const FileReader& reader, std::string_view version);
 
 }  // namespace kd

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
 #include "builder/facts/sysctl_conf.h"
+#include "hooks/candidates.h"
 #include "hooks/dump_check.h"
 #include "hooks/estimate.h"
 #include "hooks/image.h"
@@ -123,20 +125,23 @@ Result<void> point_links(const Context& context, const KdumpConfig& config,
   return result;
 }
 
-// The image of the running kernel, or one that was built before. Only when there is none at all is
-// a failed build the end.
-Result<void> prepare_image(const Context& context, const KdumpState& state) {
+// The image of the chosen kernel, or one that was built before. Only when there is none at all is
+// a failed build the end; for another kernel than the running one, when there is none of it.
+Result<void> prepare_image(const Context& context, const KdumpState& state,
+                           const std::string& version) {
   const KdumpConfig& config = state.config;
   if (!config.kernel.empty() && config.kernel != kKernelLink) return {};
   if (!config.initrd.empty() && config.initrd != kInitrdLink) return {};
-  Result<void> built = build_image(context, config, state.running);
+  Result<void> built = build_image(context, config, version,
+                                   {.crashed = crashed_kernel(config, state.running, version)});
   if (built) return {};
-  const bool own = has_image(context.reader, state.running) &&
-                   !kernel_files(context.reader, state.running).empty();
-  const std::vector<std::string> others = usable_versions(context.reader);
+  const bool own =
+      has_image(context.reader, version) && !kernel_files(context.reader, version).empty();
+  const std::vector<std::string> others =
+      version == state.running ? usable_versions(context.reader) : std::vector<std::string>();
   if (!own && others.empty()) return built;
   context.say(built.error().message);
-  context.say(own ? fmt::format("using the image of {} that was built before", state.running)
+  context.say(own ? fmt::format("using the image of {} that was built before", version)
                   : fmt::format("using kernel {} with its image instead", others.front()));
   return {};
 }
@@ -167,17 +172,16 @@ void say_what_is_lost(const Context& context, const KdumpConfig& config) {
       had >> 20, wanted >> 20));
 }
 
-Result<void> load_prepared(const Context& context, const KdumpState& state) {
-  if (const Result<void> learned = learn(context, state.config); !learned) {
-    context.say(learned.error().message + ", ignoring");
-  }
-  KD_CHECK(prepare_image(context, state));
-  KD_TRY(LoadPlan plan, plan_load(context, state));
+// `asked` is set once kexec was, which frees what was loaded before.
+Result<void> load_kernel(const Context& context, const KdumpState& state,
+                         const KernelChoice& choice, std::optional<NeededKey>& asked) {
+  KD_CHECK(prepare_image(context, state, choice.version));
+  KD_TRY(LoadPlan plan, plan_load(context, state, choice));
   if (!plan.version.empty()) {
     if (const Result<void> linked = point_links(context, state.config, plan.version); !linked) {
       context.say(linked.error().message + ", using the files themselves");
     }
-    KD_TRY(plan, plan_load(context, state));
+    KD_TRY(plan, plan_load(context, state, choice));
   }
   if (has_image(context.reader, plan.version)) {
     note_need(context, state.config, plan.version, state.reservation, state.ram);
@@ -188,15 +192,15 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
   } else {
     withdraw_key(context);
   }
+  asked = plan.key;
   const Result<std::vector<std::string>> command =
       run_load(context, state.config, plan.key, plan.commands);
   if (!command) {
-    return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}{}", command.error().message,
+    return fail(ErrorKind::kFailed, "failed to load kdump kernel{}{}", command.error().message,
                 state.file_load_only.empty()
                     ? ""
                     : fmt::format("\n  {} is on: kernel {} must be signed by a trusted key",
-                                  state.file_load_only, plan.kernel_file),
-                load_kept_again(context, state, plan.key));
+                                  state.file_load_only, plan.kernel_file));
   }
   context.say("loaded kdump kernel");
   for (const std::string& problem :
@@ -219,6 +223,26 @@ Result<void> load_prepared(const Context& context, const KdumpState& state) {
   say_what_is_lost(context, state.config);
   apply_panic_triggers(context, state.config);
   return {};
+}
+
+Result<void> load_prepared(const Context& context, const KdumpState& state) {
+  if (const Result<void> learned = learn(context, state.config); !learned) {
+    context.say(learned.error().message + ", ignoring");
+  }
+  const KernelChoice choice = choose_capture_kernel(context, choice_inputs(state));
+  if (!choice.reason.empty()) context.say(choice.reason);
+  std::optional<NeededKey> asked;
+  Result<void> loaded = load_kernel(context, state, choice, asked);
+  if (!loaded && choice.version != state.running) {
+    context.say(loaded.error().message);
+    context.say(
+        fmt::format("{} cannot be the capture kernel, the running kernel {} takes its place",
+                    choice.version, state.running));
+    loaded = load_kernel(context, state, {.version = state.running, .reason = {}}, asked);
+  }
+  if (loaded || !asked) return loaded;
+  return fail(loaded.error().kind, "{}{}", loaded.error().message,
+              load_kept_again(context, state, *asked));
 }
 
 Result<KdumpState> ready_state(const Context& context) {
@@ -330,15 +354,30 @@ Result<void> set_links(const Context& context, const std::string& version, bool 
   return point_links(context, config, others.front());
 }
 
-Result<void> build(const Context& context, const std::string& version, const std::string& facts) {
+Result<void> build(const Context& context, const KernelEvent& event) {
   KD_TRY(const FileLock held, take_lock(context));
   KD_TRY(const KdumpConfig config, read_kdump_config(context.reader, context.config_path));
-  KD_CHECK(build_image(context, config, version, {.quiet = false, .facts = facts}));
-  if (!facts.empty()) return {};
+  // The running kernel has its image, whichever other one goes.
+  if (event.installed.empty() && config.kernel_version == "running") return {};
+  // Without the state nothing is known of this machine, as in a chroot without /proc.
+  const Result<KdumpState> state = read_state(context.reader, context.config_path);
+  ChoiceInputs inputs = state ? choice_inputs(*state) : ChoiceInputs{.config = config};
+  // What was installed runs next. Until then a load is for the kernel that runs now, and so is the
+  // image; the first load of the next boot plans again.
+  if (!event.installed.empty()) inputs.running = event.installed;
+  inputs.removed = event.removed;
+  inputs.facts = event.facts;
+  const KernelChoice choice = choose_capture_kernel(context, inputs);
+  const std::string& now = state && event.facts.empty() ? state->running : inputs.running;
+  if (!choice.reason.empty()) context.say(choice.reason);
+  context.say(fmt::format("Generating {}", image_path(choice.version)));
+  KD_CHECK(build_image(context, config, choice.version,
+                       {.quiet = false,
+                        .facts = event.facts,
+                        .crashed = crashed_kernel(config, now, choice.version)}));
+  if (!event.facts.empty()) return {};
   // In the installation of a kernel update-grub comes next.
-  if (const Result<KdumpState> state = read_state(context.reader, context.config_path)) {
-    note_need(context, config, version, state->reservation, state->ram);
-  }
+  if (state) note_need(context, config, choice.version, state->reservation, state->ram);
   return {};
 }
 

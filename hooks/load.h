@@ -10,6 +10,7 @@
 #include "builder/base/atomic_file.h"
 #include "builder/policy/command_line.h"
 #include "hooks/context.h"
+#include "hooks/kernel_choice.h"
 #include "hooks/links.h"
 #include "hooks/state.h"
 #include "hooks/volume_key.h"
@@ -41,11 +42,11 @@ struct LoadPlan {
   std::vector<std::vector<std::string>> commands;  // to be tried one after the other
 };
 
-// What would be loaded now: of the running kernel when it has an image, else of the newest other
-// kernel that has one. kTest takes the image of the running kernel for built. Changes nothing.
+// What would be loaded now: the chosen kernel when it has an image, else the running one, else the
+// newest other that has one. kTest takes the image of the chosen kernel for built. Changes nothing.
 enum class PlanFor { kLoad, kTest };
 Result<LoadPlan> plan_load(const Context& context, const KdumpState& state,
-                           PlanFor purpose = PlanFor::kLoad);
+                           const KernelChoice& choice, PlanFor purpose = PlanFor::kLoad);
 
 // ErrorKind tells the exit code; what happens is said on the way. All but reading take the lock.
 Result<void> load(const Context& context);
@@ -58,8 +59,16 @@ Result<void> reload_if_loaded(const Context& context, std::string_view hotplug);
 // Points the links at a version, whose image is built first. With `fallback`, at the newest other
 // version when that one cannot be used.
 Result<void> set_links(const Context& context, const std::string& version, bool fallback);
-// The image of one version, for the kernel hook; of the machine recorded in `facts` if not empty.
-Result<void> build(const Context& context, const std::string& version, const std::string& facts);
+
+// For the hooks of kernel packages.
+struct KernelEvent {
+  std::string installed;  // release, of the kernel that runs next
+  std::string removed;    // release; with one of them empty it did not happen
+  std::string facts;      // of a recorded machine; empty: of this one
+};
+// The image of the kernel that captures from now on: that of the kernel that was installed, unless
+// KDUMP_KERNEL_VERSION chooses another.
+Result<void> build(const Context& context, const KernelEvent& event);
 
 inline constexpr std::string_view kLockFile = "/run/kdump/lock";
 // One load, hook or hotplug event at a time.

@@ -103,14 +103,25 @@ Result<int> run_rehearse(const Context& context, const Arguments& arguments) {
   return done(arguments.cancel ? kd::cancel_rehearsal(context) : kd::arm_rehearsal(context));
 }
 
-Result<int> run_build(const Context& context, const Arguments& arguments) {
+// Of a hook of a kernel package.
+Result<int> build_after(const Context& context, const Arguments& arguments,
+                        const kd::KernelEvent& event) {
   KD_TRY(const bool wanted, is_wanted(context, arguments));
   if (!wanted) {
     context.say(fmt::format("{}: USE_KDUMP is not 1, no image is built", context.config_path));
     return 0;
   }
-  context.say(fmt::format("Generating {}", kd::image_path(arguments.version)));
-  return done(kd::build(context, arguments.version, arguments.facts));
+  return done(kd::build(context, event));
+}
+
+Result<int> run_build(const Context& context, const Arguments& arguments) {
+  return build_after(context, arguments,
+                     {.installed = arguments.version, .removed = {}, .facts = arguments.facts});
+}
+
+Result<int> run_removed(const Context& context, const Arguments& arguments) {
+  return build_after(context, arguments,
+                     {.installed = {}, .removed = arguments.version, .facts = arguments.facts});
 }
 
 Result<int> run_savecore(const Context& context, const Arguments& arguments) {
@@ -190,6 +201,8 @@ constexpr Verb kVerbs[] = {
      }},
     {"build", "build the image of a kernel version", kVersion | kFacts | kIfEnabled | kHidden,
      run_build},
+    {"removed", "build the image of the kernel that takes the place of a version",
+     kVersion | kFacts | kIfEnabled | kHidden, run_removed},
 };
 
 void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {

@@ -22,19 +22,21 @@ bool is_default(const std::string& configured, std::string_view link) {
   return configured.empty() || configured == link;
 }
 
-Result<std::string> choose_version(const RootedReader& reader, const KdumpState& state,
-                                   PlanFor purpose) {
+Result<std::string> usable_version(const RootedReader& reader, const KdumpState& state,
+                                   const KernelChoice& choice, PlanFor purpose) {
   const bool own_initrd = !is_default(state.config.initrd, kInitrdLink);
-  if (!kernel_files(reader, state.running).empty() &&
-      (own_initrd || purpose == PlanFor::kTest || has_image(reader, state.running))) {
-    return state.running;
+  for (const std::string& version : {choice.version, state.running}) {
+    if (!kernel_files(reader, version).empty() &&
+        (own_initrd || purpose == PlanFor::kTest || has_image(reader, version))) {
+      return version;
+    }
   }
   const std::vector<std::string> versions = usable_versions(reader);
   if (!own_initrd && !versions.empty()) return versions.front();
   return fail(ErrorKind::kKernelNotFound,
               "no kernel with an image: neither {} nor another kernel has both a file in /boot and "
               "an image in {}; kdump-mkinitrd {} builds one",
-              state.running, kDataDir, state.running);
+              choice.version, kDataDir, choice.version);
 }
 
 std::string through_link(const CheckedLink& link) {
@@ -43,13 +45,13 @@ std::string through_link(const CheckedLink& link) {
 
 // The files of the plan: configured ones, else the links, else - when something is in the way of a
 // link or /var cannot be written - what the links should lead to.
-Result<void> choose_files(const Context& context, const KdumpState& state, PlanFor purpose,
-                          LoadPlan& plan) {
+Result<void> choose_files(const Context& context, const KdumpState& state,
+                          const KernelChoice& choice, PlanFor purpose, LoadPlan& plan) {
   const KdumpConfig& config = state.config;
   const bool own_kernel = !is_default(config.kernel, kKernelLink);
   const bool own_initrd = !is_default(config.initrd, kInitrdLink);
   if (!own_kernel) {
-    KD_TRY(plan.version, choose_version(context.reader, state, purpose));
+    KD_TRY(plan.version, usable_version(context.reader, state, choice, purpose));
     for (const CheckedLink& link : check_links(context.reader, config, plan.version)) {
       (link.path == kKernelLink ? plan.kernel : plan.initrd) = through_link(link);
     }
@@ -97,6 +99,25 @@ Result<bool> is_elf_kernel(const Context& context, const std::string& path) {
       "ELF");
 }
 
+// KDUMP_KERNEL_VERSION beside a file that may be of another kernel.
+Result<void> refuse_two_kernels(const KdumpConfig& config) {
+  const std::string& setting = config.kernel_version;
+  if (setting != "running" && !is_default(config.kernel, kKernelLink)) {
+    return fail(ErrorKind::kUsage,
+                "{}: KDUMP_KERNEL={} is one kernel and KDUMP_KERNEL_VERSION={} may be another; "
+                "remove one of them",
+                kKdumpConfigPath, config.kernel, setting);
+  }
+  if (setting == "smallest" && !is_default(config.initrd, kInitrdLink)) {
+    return fail(
+        ErrorKind::kUsage,
+        "{}: KDUMP_INITRD={} has the modules of one kernel and KDUMP_KERNEL_VERSION=smallest "
+        "may choose another; give the version of that kernel there",
+        kKdumpConfigPath, config.initrd);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<Error> refusals(const KdumpState& state) {
@@ -127,6 +148,7 @@ std::vector<Error> refusals(const KdumpState& state) {
            "crashkernel= reserved no memory, see \"dmesg | grep -i crash\"; choose a size that "
            "fits this machine in /etc/default/grub.d/kdump-tools.cfg, run update-grub and reboot");
   }
+  if (const Result<void> one = refuse_two_kernels(state.config); !one) all.push_back(one.error());
   if (const Result<void> network = refuse_network(state.config); !network) {
     all.push_back(network.error());
   }
@@ -153,9 +175,10 @@ std::vector<CheckedLink> check_links(const RootedReader& reader, const KdumpConf
   return links;
 }
 
-Result<LoadPlan> plan_load(const Context& context, const KdumpState& state, PlanFor purpose) {
+Result<LoadPlan> plan_load(const Context& context, const KdumpState& state,
+                           const KernelChoice& choice, PlanFor purpose) {
   LoadPlan plan;
-  KD_CHECK(choose_files(context, state, purpose, plan));
+  KD_CHECK(choose_files(context, state, choice, purpose, plan));
   const KdumpConfig& config = state.config;
   // Where kdump-mkinitrd refused, nothing is known of the target, so nothing is risked.
   const bool fallback = !plan.direct && config.capture == "direct";

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <set>
 
 #include "builder/facts/system_text.h"
 
@@ -128,6 +128,18 @@ bool is_installed(const FileReader& reader, std::string_view version) {
                                         reader.exists(fmt::format("/usr/lib/modules/{}", version)));
 }
 
+std::vector<std::string> installed_versions(const FileReader& reader) {
+  std::set<std::string> names;
+  for (const std::string_view modules : {"/lib/modules", "/usr/lib/modules"}) {
+    for (std::string& name : reader.list(modules).value_or(std::vector<std::string>{})) {
+      if (!kernel_files(reader, name).empty()) names.insert(std::move(name));
+    }
+  }
+  std::vector<std::string> versions(names.begin(), names.end());
+  std::ranges::sort(versions, newer_release);
+  return versions;
+}
+
 std::string image_path(std::string_view version) {
   return fmt::format("{}/{}{}", kDataDir, kImagePrefix, version);
 }
@@ -153,9 +165,7 @@ std::vector<std::string> usable_versions(const FileReader& reader) {
       versions.push_back(version);
     }
   }
-  std::ranges::sort(versions, [](const std::string& a, const std::string& b) {
-    return ::strverscmp(a.c_str(), b.c_str()) > 0;
-  });
+  std::ranges::sort(versions, newer_release);
   return versions;
 }
 

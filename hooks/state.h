@@ -51,6 +51,8 @@ bool crash_kernel_loaded(const FileReader& reader);
 // The kernel files of a version that exist, the usual one first.
 std::vector<std::string> kernel_files(const FileReader& reader, std::string_view version);
 bool is_installed(const FileReader& reader, std::string_view version);  // has /lib/modules/VERSION
+// Versions with modules and a kernel file, newest first.
+std::vector<std::string> installed_versions(const FileReader& reader);
 std::string image_path(std::string_view version);
 std::string manifest_path(std::string_view version);
 // A file of some size. What is in it, the builder and its manifest know.

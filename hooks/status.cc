@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "hooks/candidates.h"
 #include "hooks/estimate.h"
 #include "hooks/learn.h"
 #include "hooks/reservation.h"
@@ -121,6 +122,19 @@ std::string passphrase_problem(std::string_view device) {
       device);
 }
 
+// Than the one that was chosen.
+std::string another_kernel(const StatusFacts& facts) {
+  const std::string& chosen = facts.choice.version;
+  if (chosen == facts.state.running) {
+    return fmt::format(
+        "the capture kernel is {}: the running kernel {} has no image, kdump-mkinitrd {} builds it",
+        facts.plan->version, chosen, chosen);
+  }
+  return fmt::format(
+      "the capture kernel is {}: {} has no image, kdump-config reload builds it ({})",
+      facts.plan->version, chosen, facts.choice.reason);
+}
+
 // The last dump may be damaged while everything is ready for the next one.
 std::string last_dump_text(const StatusFacts& facts) {
   if (!facts.last_dump) return {};
@@ -156,7 +170,8 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   KD_TRY(facts.state, read_state(context.reader, context.config_path));
   const KdumpConfig& config = facts.state.config;
   facts.refused = refusals(facts.state);
-  facts.plan = plan_load(context, facts.state, purpose);
+  facts.choice = choose_capture_kernel(context, choice_inputs(facts.state));
+  facts.plan = plan_load(context, facts.state, facts.choice, purpose);
   facts.last_command = context.reader.read(config.core_dir + "/kexec_cmd").value_or("");
   if (std::vector<Dump> dumps = list_dumps(context.reader, config); !dumps.empty()) {
     facts.last_dump = std::move(dumps.front());
@@ -187,9 +202,10 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
       facts.cannot_weigh = need.error().message;
     }
   }
-  facts.image = check_image(context, version);
+  const std::string crashed = crashed_kernel(config, facts.state.running, version);
+  facts.image = check_image(context, version, crashed);
   if (purpose == PlanFor::kTest && facts.image.state != Freshness::State::kFresh) {
-    facts.build = try_build(context, version);
+    facts.build = try_build(context, version, crashed);
   }
   return facts;
 }
@@ -205,11 +221,10 @@ Assessment assess(const StatusFacts& facts) {
   }
   if (!facts.plan) {
     result.reasons.push_back(facts.plan.error().message);
-  } else if (!facts.plan->version.empty() && facts.plan->version != facts.state.running) {
-    result.reasons.push_back(fmt::format(
-        "the capture kernel is {}: the running kernel {} has no image, kdump-mkinitrd {} builds it",
-        facts.plan->version, facts.state.running, facts.state.running));
+  } else if (!facts.plan->version.empty() && facts.plan->version != facts.choice.version) {
+    result.reasons.push_back(another_kernel(facts));
   }
+  if (!facts.choice.followed) result.reasons.push_back(facts.choice.reason);
   if (facts.image.state == Freshness::State::kStale) {
     result.reasons.push_back(fmt::format("the image is stale, kdump-config reload renews it: {}",
                                          fmt::join(facts.image.reasons, "; ")));
@@ -282,6 +297,7 @@ std::string status_json(const StatusFacts& facts) {
     json["image"]["memory_source"] = facts.memory_source;
     json["image"]["capture"] = facts.plan->direct ? "direct" : "rootfs";
     json["capture_kernel"] = facts.plan->version;
+    json["capture_kernel_reason"] = facts.choice.reason;
     json["kernel"] = facts.plan->kernel_file;
     json["command_line"] = facts.plan->command_line.text;
   }
@@ -315,6 +331,7 @@ std::string show_text(const StatusFacts& facts) {
         "   {}, {}, {}, {}\n", mib(facts.image_size), freshness_name(facts.image.state),
         describe_fit(facts),
         facts.plan->direct ? "saves the dump itself" : "boots the real root, which saves the dump");
+    if (!facts.choice.reason.empty()) out += fmt::format("   {}\n", facts.choice.reason);
     if (!facts.memory_source.empty()) {
       out += fmt::format("   memory of the kernel: {}\n", facts.memory_source);
     }
@@ -372,6 +389,7 @@ std::string test_text(const StatusFacts& facts) {
   for (const std::string& note : dump_notes(facts.dump)) out += note + "\n";
   out += fmt::format("USE_KDUMP:\t\t{}\nKDUMP_COREDIR:\t\t{}\ncrashkernel addr\t\t{}\n",
                      config.use_kdump ? 1 : 0, config.core_dir, facts.state.crash_address);
+  if (!facts.choice.reason.empty()) out += facts.choice.reason + "\n";
   if (!facts.plan) return out + facts.plan.error().message + "\n";
   out +=
       fmt::format("kdump kernel addr\t\trelocatable\nkdump kernel:\n   {}\nkdump initrd: \n   {}\n",

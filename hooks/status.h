@@ -17,6 +17,7 @@ namespace kd {
 
 struct StatusFacts {
   KdumpState state;
+  KernelChoice choice;  // of the kernel that should capture
   std::vector<Error> refused;
   std::vector<CheckedLink> links;  // of the version in the plan
   Result<LoadPlan> plan = fail(ErrorKind::kFailed, "not looked at");

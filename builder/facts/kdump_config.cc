@@ -5,6 +5,8 @@
 #include <charconv>
 #include <initializer_list>
 
+#include "builder/facts/kernel.h"
+
 namespace kd {
 namespace {
 
@@ -47,6 +49,18 @@ class Settings {
       return;
     }
     complain(name, field, fmt::format("give one of {}", fmt::join(values, ", ")));
+  }
+
+  // One of the words, or a release of a kernel: those start with a digit, so that a word with a
+  // mistake in it is none.
+  void release_or(std::string_view name, std::string& field,
+                  std::initializer_list<std::string_view> words) {
+    text(name, field);
+    if (find(name) == nullptr || std::find(words.begin(), words.end(), field) != words.end())
+      return;
+    if (is_kernel_version(field) && field.front() >= '0' && field.front() <= '9') return;
+    complain(name, field,
+             fmt::format("give {} or a version as uname -r prints it", fmt::join(words, ", ")));
   }
 
   // A path that means the same wherever it is used later.
@@ -97,6 +111,7 @@ Result<KdumpConfig> interpret_kdump_config(const ShellVariables& variables) {
   settings.flag("USE_KDUMP", config.use_kdump);
   settings.path("KDUMP_KERNEL", config.kernel);
   settings.path("KDUMP_INITRD", config.initrd);
+  settings.release_or("KDUMP_KERNEL_VERSION", config.kernel_version, {"running", "smallest"});
   settings.path("KDUMP_COREDIR", config.core_dir);
   settings.text("KDUMP_FAIL_CMD", config.fail_command);
   settings.flag("KDUMP_DUMP_DMESG", config.dump_dmesg);

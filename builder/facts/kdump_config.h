@@ -31,6 +31,7 @@ struct KdumpConfig {
   int num_dumps = 0;                       // KDUMP_NUM_DUMPS; 0 = keep all
   std::string compression;                 // KDUMP_COMPRESSION: bzip2, gzip, lz4, xz or empty
   std::string kernel, initrd;              // KDUMP_KERNEL, KDUMP_INITRD; empty: the default links
+  std::string kernel_version = "running";  // KDUMP_KERNEL_VERSION: running | smallest | a release
   std::string sysctl;                      // KDUMP_SYSCTL
   std::string kexec_args;                  // KDUMP_KEXEC_ARGS
   std::string cmdline;                     // KDUMP_CMDLINE; empty: from /proc/cmdline

@@ -7,9 +7,10 @@ debian_guest.py SUITE
 A suite of Debian with its own kernel, systemd and initramfs-tools, and nothing added but our package,
 which was built for it:
 1. The package's autopkgtest, debian/tests/crash: the image saves the dump.
-2. It finds that dump, which was verified in the background; a second kernel comes and goes; the
-   package is upgraded, removed and installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump,
-   with the image that was loaded before one that the kernel refuses.
+2. It finds that dump, which was verified in the background; a second kernel comes, is loaded in the
+   place of the one that runs (KDUMP_KERNEL_VERSION) and goes; the package is upgraded, removed and
+   installed; then KDUMP_CAPTURE=rootfs, the real root saves the dump, with the image that was loaded
+   before one that the kernel refuses.
 3. The dump goes to a second disk, an automount at the load, whose file system is destroyed after it:
    the image fails and hands over to the real root, which cannot mount it either and saves to the root
    file system.
@@ -96,9 +97,18 @@ kernel_package() {
   check "a kernel is installed" dpkg -i /root/second/linux-*"$other"_*.deb
   check "its hook builds the image" test -s "$image"
   check "kdump-mkinitrd calls it fresh" kdump-mkinitrd --check "$other"
+  # The cloud kernel of 6.1 needs less than the one that runs, that of 7.3 more than 6.12.
+  setting=smallest
+  case $other in 7.*) setting=$other ;; esac
+  echo "KDUMP_KERNEL_VERSION=$setting" >> $config
+  check "it is loaded in the place of the one that runs" kdump-config reload
+  check "the links lead to it" test "$(readlink /var/lib/kdump/initrd.img)" = "$image"
+  check "which is as it should be" kdump-config status
   check "the kernel is removed" dpkg --purge $(dpkg-query -W -f '${Package}\n' "linux-*-$other")
   check "its hook removes the image" test ! -e "$image"
   check "no file of it is left" test -z "$(ls -A /var/lib/kdump | grep "$other")"
+  check "the kernel that runs takes its place" kdump-config reload
+  sed -i '/^KDUMP_KERNEL_VERSION/d' $config
   check "the links lead to the kernel that runs" \
     test "$(readlink /var/lib/kdump/initrd.img)" = "/var/lib/kdump/initrd.img-$version"
   check "the kernel stays loaded" loaded 1

@@ -53,6 +53,7 @@ void expect_defaults(const KdumpConfig& config) {
   EXPECT_EQ(config.cmdline_append, "");
   EXPECT_EQ(config.cmdline_profile, "tuned");
   EXPECT_EQ(config.capture, "direct");
+  EXPECT_EQ(config.kernel_version, "running");
   EXPECT_EQ(config.hosttag, "ip");
   EXPECT_EQ(config.ssh_key, "/root/.ssh/kdump_id_rsa");
   EXPECT_EQ(config.nfs_timeo, 600);
@@ -67,6 +68,15 @@ TEST(KdumpConfig, TheStockFileIsTheDefaults) {
   EXPECT_EQ(config->kernel, "/var/lib/kdump/vmlinuz");
   EXPECT_EQ(config->initrd, "/var/lib/kdump/initrd.img");
   expect_defaults(*config);
+}
+
+TEST(KdumpConfig, CaptureKernelIsAWordOrARelease) {
+  EXPECT_EQ(config_of("")->kernel_version, "running");
+  for (const char* value : {"running", "smallest", "6.1.0-56-cloud-amd64", "7.3.4+deb13-amd64"}) {
+    const auto config = config_of(std::string("KDUMP_KERNEL_VERSION=") + value + "\n");
+    ASSERT_TRUE(config.has_value()) << config.error().message;
+    EXPECT_EQ(config->kernel_version, value);
+  }
 }
 
 TEST(KdumpConfig, AMissingFileIsTheDefaultsButOff) {
@@ -130,6 +140,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "KDUMP_TARGET_TIMEOUT=1m", "KDUMP_STALL_TIMEOUT=-1",
                     "KDUMP_STALL_TIMEOUT=86401", "KDUMP_STALL_TIMEOUT=never",
                     "KDUMP_NUM_DUMPS=99999999999", "KDUMP_COMPRESSION=rar", "KDUMP_KERNEL=vmlinuz",
+                    "KDUMP_KERNEL_VERSION=smalest", "KDUMP_KERNEL_VERSION=6.1/x",
+                    "KDUMP_KERNEL_VERSION='6.1 amd64'", "KDUMP_KERNEL_VERSION=../6.1",
                     "KDUMP_INITRD=initrd", "KDUMP_CMDLINE_PROFILE=fast", "KDUMP_CAPTURE=tape",
                     "HOSTTAG=both", "SSH=server", "SSH=-oProxyCommand=x@y", "SSH='a b@c'",
                     "SSH_KEY=id_rsa", "NFS=server", "NFS=-x:/y", "FTP='a b'", "FTP_PORT=0",

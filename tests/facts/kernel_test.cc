@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "builder/facts/bzimage.h"
+#include "builder/facts/pe_signature.h"
 #include "cpio/compression.h"
 #include "tests/facts/fake_root.h"
 
@@ -266,6 +267,8 @@ TEST(Kernel, RealOnesAreUnderstood) {
       EXPECT_GE(kernel->image.memory, 40U << 20) << version;
       EXPECT_LE(kernel->image.memory, 60U << 20) << version;
       EXPECT_GT(kernel->image.piece, kernel->image.memory) << version;
+      // Those that are links are Debian's (tests/boot/kernels.py).
+      EXPECT_TRUE(!root.is_symlink() || has_pe_signature(*start)) << version;
       EXPECT_TRUE(kernel->may_have("CONFIG_BLK_DEV_INITRD"));
       EXPECT_FALSE(kernel->may_have("CONFIG_NOT_THERE"));
       ++seen;

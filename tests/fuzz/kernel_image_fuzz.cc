@@ -4,10 +4,12 @@
 #include <cstdlib>
 
 #include "builder/facts/kernel_image.h"
+#include "builder/facts/pe_signature.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto image =
-      kd::parse_kernel_image({reinterpret_cast<const char*>(data), size}, size, true);
+  const std::string_view start(reinterpret_cast<const char*>(data), size);
+  (void)kd::has_pe_signature(start);
+  const auto image = kd::parse_kernel_image(start, size, true);
   // One that is understood can be placed in what it asks for.
   if (image && (image->memory > image->piece || (image->memory == 0) != (image->piece == 0))) {
     std::abort();

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "hooks/context.h"
@@ -52,7 +54,16 @@ class FakeMachine {
           "fit": {{"needed_bytes": {}, "reservation_bytes": 100663296, "peaks": []}}}})",
                                              root_needs)};
       }
-      if (build_status == 0 && !has(argv, "--dry-run")) add_image(argv.back());
+      if (const auto lacks = lacks_driver.find(argv.back()); lacks != lacks_driver.end()) {
+        return ProgramOutcome{1, "kdump-mkinitrd: " + lacks->second + "\n"};
+      }
+      if (has(argv, "--dry-run") && has(argv, "--json") && build_status == 0) {
+        return ProgramOutcome{0, report_on(argv.back())};
+      }
+      if (build_status == 0 && !has(argv, "--dry-run")) {
+        const auto crashed = std::ranges::find(argv, "--crashed-kernel");
+        add_image(argv.back(), true, crashed == argv.end() ? argv.back() : *(crashed + 1));
+      }
       return ProgramOutcome{build_status,
                             build_status == 0 ? "built\n" : "kdump-mkinitrd: no way\n"};
     };
@@ -88,9 +99,24 @@ class FakeMachine {
     root.write("boot/vmlinuz-" + version, "kernel " + version);
     root.write("lib/modules/" + version + "/modules.dep", "");
   }
-  void add_image(const std::string& version, bool direct = true) const {
+  void add_image(const std::string& version, bool direct = true,
+                 const std::string& crashed = {}) const {
     root.write("var/lib/kdump/initrd.img-" + version, "image " + version);
-    if (direct) root.write("var/lib/kdump/initrd.img-" + version + ".manifest", "{}");
+    if (direct) {
+      root.write("var/lib/kdump/initrd.img-" + version + ".manifest",
+                 crashed.empty() ? "{}" : fmt::format(R"({{"crashed_kernel": "{}"}})", crashed));
+    }
+  }
+  // As kdump-mkinitrd --json prints it.
+  [[nodiscard]] std::string report_on(const std::string& version) const {
+    const auto found = needs.find(version);
+    const std::uint64_t needed = found == needs.end() ? 71 : found->second;
+    return fmt::format(R"({{"kernel": "{}", "target": "ext4 on vda for /var/crash",
+      "entries": [{{"path": "lib/modules/virtio_blk.ko"}}],
+      "fit": {{"needed_bytes": {}, "reservation_bytes": 134217728, "decides": "unpacking",
+      "peaks": [{{"name": "unpacking", "bytes": 1, "terms": [
+        {{"name": "kernel", "bytes": 1, "source": "measured for {}"}}]}}]}}}})",
+                       version, needed << 20, version);
   }
   void set_loaded(bool loaded) const {
     root.write("sys/kernel/kexec_crash_loaded", loaded ? "1\n" : "0\n");
@@ -142,6 +168,8 @@ class FakeMachine {
   TemporaryDirectory root;
   FakeRunner runner;
   std::string said;
+  std::map<std::string, std::uint64_t> needs;       // MiB of reservation, by version; others 71
+  std::map<std::string, std::string> lacks_driver;  // what the builder says of a version
   int build_status = 0;
   int check_status = 0;
   std::uint64_t root_needs = 0;            // bytes; 0: the image cannot be read

@@ -50,7 +50,9 @@ TEST_F(Image, IsBuiltByTheSiblingProgram) {
 }
 
 TEST_F(Image, RecordedMachineIsPassedOn) {
-  ASSERT_TRUE(kd::build(machine.context(), kRunning, "/etc/kdump/machine.json").has_value());
+  ASSERT_TRUE(kd::build(machine.context(),
+                        {.installed = kRunning, .removed = {}, .facts = "/etc/kdump/machine.json"})
+                  .has_value());
   EXPECT_THAT(machine.runner.calls[0],
               ElementsAre("/usr/sbin/kdump-mkinitrd", "--facts", "/etc/kdump/machine.json",
                           "--sysroot", "/", kRunning));
@@ -177,7 +179,9 @@ TEST_F(Image, UnsupportedTargetWithoutMkinitramfsSaysBoth) {
 TEST_F(Image, ForARecordedMachineMkinitramfsIsNoWay) {
   machine.build_status = 3;
   install_mkinitramfs(0);
-  EXPECT_FALSE(kd::build(machine.context(), kRunning, "/m.json").has_value());
+  EXPECT_FALSE(
+      kd::build(machine.context(), {.installed = kRunning, .removed = {}, .facts = "/m.json"})
+          .has_value());
   EXPECT_EQ(confdir, "");
 }
 

@@ -316,6 +316,37 @@ TEST_F(Postrm, WithoutAPlaceForTheLockTheFilesStay) {
   EXPECT_EQ(left().size(), 15U);
 }
 
+TEST_F(Postrm, AsksForTheKernelThatTakesItsPlaceWhenTheFilesAreGone) {
+  stub("kdump-config", "[ ! -e " + root.path("var/lib/kdump/initrd.img-") + kVersion +
+                           " ] && echo \"$@\" >>" + root.path("calls"));
+  EXPECT_EQ(run({kVersion}, {{"DEB_MAINT_PARAMS", "remove"}}).status, 0);
+  EXPECT_EQ(calls(), std::string("removed --if-enabled ") + kVersion + "\n");
+}
+
+TEST_F(Postrm, InAChrootOnlyForARecordedMachine) {
+  stub("ischroot", "exit 0");
+  run({kVersion});
+  EXPECT_EQ(calls(), "");
+  root.write("etc/kdump/machine.json", "{}");
+  run({kVersion});
+  EXPECT_EQ(calls(), "removed --if-enabled --facts " + root.path("etc/kdump/machine.json") + " " +
+                         kVersion + "\n");
+}
+
+TEST_F(Postrm, OfAnUpgradeOrWithoutThePackageAsksNobody) {
+  run({kVersion}, {{"DEB_MAINT_PARAMS", "upgrade 6.1.1"}});
+  EXPECT_EQ(calls(), "");
+  std::filesystem::remove(root.path("bin/kdump-config"));
+  EXPECT_EQ(run({kVersion}).status, 0);
+}
+
+TEST_F(Postrm, KernelInItsPlaceThatCannotBeBuiltIsSaidAndFailsNothing) {
+  stub("kdump-config", "exit 3");
+  const ProgramOutcome outcome = run({kVersion});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("kdump-config ended with 3"));
+}
+
 TEST_F(Postrm, KernelWithoutInitrdIsSkipped) {
   run({kVersion}, {{"INITRD", "No"}});
   EXPECT_EQ(left().size(), 15U);

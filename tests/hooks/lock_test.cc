@@ -53,7 +53,7 @@ TEST(Lock, HookAndReloadTakeTurns) {
     return ProgramOutcome{};
   };
   const std::string text = journal_of_two(machine, [&]() -> Result<void> {
-    KD_CHECK(build(machine.context(), kRunning, ""));
+    KD_CHECK(build(machine.context(), {.installed = kRunning}));
     return reload(machine.context());
   });
   // Two builds by the hook, two by reload with its kexec; nothing inside something else.
