@@ -86,6 +86,7 @@ Result<Outcome> build(const Options& options) {
   if (!options.record.empty()) return record(options.record, facts.machine, options.show);
   KD_TRY(facts.kernel, gather_kernel(roots.kernel, options.version));
 
+  if (options.calibrate) return calibrate(options.output, roots, facts, options.show, progress);
   if (!options.root_image.empty()) {
     KD_TRY(const Report report,
            weigh_root_image(options.root_image, reservation_for(options.request, facts), roots,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "builder/base/digest.h"
 #include "builder/facts/dump_program.h"
 #include "builder/facts/sysctl_conf.h"
 #include "builder/facts/system_text.h"
@@ -92,16 +93,30 @@ std::optional<Measurement> measurement_at(const RootedReader& reader, const std:
   return measurement ? std::optional(*measurement) : std::nullopt;
 }
 
+// Of a calibration of another kernel or command line, and without one, what is `known` stays.
+KernelMemory with_calibration(KernelMemory known, const std::string& image, const Roots& roots,
+                              const Facts& facts, std::string_view command_line) {
+  const Result<std::string> text =
+      roots.host.read(calibration_path(absolute(image), facts.kernel.version));
+  if (!text) return known;
+  const Result<Calibration> calibration = calibration_from_json(*text);
+  if (!calibration) return known;
+  const Result<CalibratedKernel> kernel = calibrated_kernel(roots, facts, command_line);
+  return kernel ? calibrated(std::move(known), *calibration, *kernel) : known;
+}
+
 // A capture tells more than a boot test; of a recorded machine this one's captures tell nothing.
+// Before init starts neither of them sees anything, but a calibration does.
 KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, const Facts& facts,
                               std::string_view command_line) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
-  KernelMemory memory = kernel_memory({.version = version,
-                                       .command_line = command_line,
-                                       .image = facts.kernel.image,
-                                       .pci_devices = facts.machine.pci_devices,
-                                       .acpi_devices = facts.machine.acpi_devices});
+  KernelMemory memory = with_calibration(kernel_memory({.version = version,
+                                                        .command_line = command_line,
+                                                        .image = facts.kernel.image,
+                                                        .pci_devices = facts.machine.pci_devices,
+                                                        .acpi_devices = facts.machine.acpi_devices}),
+                                         image, roots, facts, command_line);
   std::optional<Measurement> measurement =
       measurement_at(roots.host, absolute(boot_test_path(image)));
   if (!facts.recorded) {
@@ -133,6 +148,21 @@ void note_libraries_that_stayed(const PlanInput& input, std::vector<std::string>
 
 }  // namespace
 
+std::string command_line_of(const Facts& facts) {
+  return capture_command_line(
+             command_line_inputs(facts.machine, facts.config, facts.kernel.version))
+      .text;
+}
+
+Result<CalibratedKernel> calibrated_kernel(const Roots& roots, const Facts& facts,
+                                           std::string_view command_line) {
+  KD_TRY(FileDigest vmlinuz, digest_of_file(roots.kernel, facts.kernel.vmlinuz));
+  return CalibratedKernel{.release = facts.kernel.version,
+                          .profile = std::string(memory_profile(facts.config)),
+                          .kernel_digest = std::move(vmlinuz.digest),
+                          .command_line_digest = digest(command_line)};
+}
+
 std::uint64_t loaded_module_bytes(const Roots& roots, const Facts& facts) {
   if (facts.recorded) return 0;
   return parse_module_bytes(roots.machine.read("/proc/modules").value_or(""));
@@ -147,10 +177,7 @@ Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string
   compression.compression.threads = std::max(1U, std::thread::hardware_concurrency());
   inputs.settings = {.compression = compression.compression, .mtime = request.mtime};
 
-  inputs.command_line =
-      capture_command_line(command_line_inputs(facts.machine, facts.config, facts.kernel.version))
-          .text;
-
+  inputs.command_line = command_line_of(facts);
   inputs.kernel_memory = memory_of_kernel(image, roots, facts, inputs.command_line);
   inputs.bounce_buffers = bounce_buffers({.command_line = inputs.command_line,
                                           .limits = facts.machine.dma_limits,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "builder/fit/calibration.h"
 #include "builder/fit/memory_model.h"
 #include "builder/inputs.h"
 #include "builder/plan/image_plan.h"
@@ -29,7 +30,15 @@ struct ImageInputs {
 // 0: unknown. Of a recorded machine this one's tell nothing.
 std::uint64_t loaded_module_bytes(const Roots& roots, const Facts& facts);
 
-// `image` is the file to be written, beside which the result of a boot test may lie.
+// Of a capture by an image of ours.
+std::string command_line_of(const Facts& facts);
+
+// What a calibration has to be of to be believed.
+Result<CalibratedKernel> calibrated_kernel(const Roots& roots, const Facts& facts,
+                                           std::string_view command_line);
+
+// `image` is the file to be written, beside which a calibration and the result of a boot test may
+// lie.
 Result<ImageInputs> choose_inputs(const ImageRequest& request, const std::string& image,
                                   const Roots& roots, const Facts& facts);
 

@@ -73,9 +73,13 @@ void describe(CLI::App& app, Options& options) {
   CLI::Option* const boot_test =
       app.add_flag("--boot-test", options.boot_test,
                    "crash a machine in QEMU and tell whether the image saves its dump");
+  CLI::Option* const calibrate = app.add_flag(
+      "--calibrate", options.calibrate, "find what the kernel takes for itself in QEMU and stop");
   for (const char* other : {"--record", "--dry-run", "--list", "--why", "--check", "--verify"}) {
     boot_test->excludes(app.get_option(other));
+    calibrate->excludes(app.get_option(other));
   }
+  calibrate->excludes(boot_test);
   app.add_flag("-v,--verbose", options.show.verbose, "say each step and its time");
   app.add_flag("-q,--quiet", options.show.quiet, "print only errors");
 }

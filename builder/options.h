@@ -52,6 +52,7 @@ struct Options {
   bool force = false;
   bool verify = false;
   bool boot_test = false;
+  bool calibrate = false;
 };
 
 // Either the options, or what to print and the exit code: --help, --version and errors of usage

@@ -31,8 +31,9 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-Result<ProgramOutcome> run_builder(const Context& context, std::vector<std::string> options,
-                                   std::string_view version) {
+Result<std::vector<std::string>> builder_command(const Context& context,
+                                                 std::vector<std::string> options,
+                                                 std::string_view version) {
   const std::optional<std::string> program = context.runner.find("kdump-mkinitrd");
   if (!program) {
     return fail(ErrorKind::kFailed, "kdump-mkinitrd is missing; reinstall the package");
@@ -48,6 +49,13 @@ Result<ProgramOutcome> run_builder(const Context& context, std::vector<std::stri
                              fmt::format("{}/initrd.img-{}", data, version)});
   }
   argv.emplace_back(version);
+  return argv;
+}
+
+Result<ProgramOutcome> run_builder(const Context& context, std::vector<std::string> options,
+                                   std::string_view version) {
+  KD_TRY(const std::vector<std::string> argv,
+         builder_command(context, std::move(options), version));
   return context.runner.run(argv);
 }
 
@@ -117,6 +125,16 @@ Result<void> build_image(const Context& context, const KdumpConfig& config,
     return build_with_initramfs_tools(context, version, why);
   }
   return fail(kind_of(outcome.status), "{}", why);
+}
+
+Result<int> calibrate(const Context& context, std::string_view version) {
+  if (!is_kernel_version(version)) {
+    return fail(ErrorKind::kUsage, "Invalid kernel version : {}", version);
+  }
+  KD_CHECK(make_data_directory(context));
+  KD_TRY(const std::vector<std::string> argv, builder_command(context, {"--calibrate"}, version));
+  KD_TRY(const ProgramOutcome outcome, context.runner.run_attached(argv));
+  return outcome.status == 0 ? 0 : static_cast<int>(kind_of(outcome.status));
 }
 
 Result<bool> try_build(const Context& context, std::string_view version, std::string_view crashed) {

@@ -24,6 +24,10 @@ struct BuildOptions {
 Result<void> build_image(const Context& context, const KdumpConfig& config,
                          std::string_view version, const BuildOptions& options = {});
 
+// Has kdump-mkinitrd find with QEMU what a kernel takes for itself, in a minute or two in which it
+// talks to the administrator. Returns the exit code; what went wrong has been said then.
+Result<int> calibrate(const Context& context, std::string_view version);
+
 // The report of kdump-mkinitrd, as JSON, on the image it would build with a layout.
 Result<std::string> dry_report(const Context& context, std::string_view version,
                                std::string_view variant, const BuildOptions& options = {});

@@ -7,6 +7,8 @@
 #include <ctime>
 
 #include "builder/base/atomic_file.h"
+#include "builder/base/digest.h"
+#include "builder/fit/calibration.h"
 #include "builder/fit/measurement.h"
 #include "builder/init/dump_directory.h"
 #include "builder/init/report.h"
@@ -44,6 +46,22 @@ std::string measured_path(std::string_view version) {
   return fmt::format("{}{}.json", kMeasuredPrefix, version);
 }
 
+// Empty: there is none of exactly this kernel.
+std::string calibrated_source(const FileReader& reader, std::string_view version,
+                              std::string_view profile, std::string_view kernel_file,
+                              std::string_view command_line) {
+  const Result<std::string> text = reader.read(calibration_path(image_path(version), version));
+  if (!text || kernel_file.empty()) return {};
+  const Result<Calibration> calibration = calibration_from_json(*text);
+  const Result<FileDigest> kernel = digest_of_file(reader, kernel_file);
+  if (!calibration || !kernel) return {};
+  const CalibratedKernel here{.release = std::string(version),
+                              .profile = std::string(profile),
+                              .kernel_digest = kernel->digest,
+                              .command_line_digest = digest(command_line)};
+  return calibration->kernel == here ? source_of(*calibration) : std::string();
+}
+
 }  // namespace
 
 Result<void> learn(const Context& context, const KdumpConfig& config) {
@@ -74,16 +92,21 @@ Result<void> learn(const Context& context, const KdumpConfig& config) {
 }
 
 std::string memory_source(const FileReader& reader, const KdumpConfig& config,
-                          std::string_view version) {
+                          std::string_view version, std::string_view kernel_file,
+                          std::string_view command_line) {
   const std::string_view profile = memory_profile(config);
+  const std::string calibrated =
+      calibrated_source(reader, version, profile, kernel_file, command_line);
   for (const std::string& path : {measured_path(version), boot_test_path(image_path(version))}) {
     const Result<std::string> text = reader.read(path);
     if (!text) continue;
     const Result<Measurement> measurement = measurement_from_json(*text);
     if (!measurement) continue;
-    if (holds_for(*measurement, version, profile)) return source_of(*measurement);
+    if (holds_for(*measurement, version, profile)) {
+      return source_of(*measurement) + (calibrated.empty() ? "" : ", " + calibrated);
+    }
   }
-  return work_source(version);
+  return calibrated.empty() ? work_source(version) : calibrated;
 }
 
 }  // namespace kd

@@ -16,8 +16,10 @@ namespace kd {
 // there stay. No report is no error.
 Result<void> learn(const Context& context, const KdumpConfig& config);
 
-// Where the memory figures for a kernel come from: "measured in a capture on 2026-11-23".
+// Where the memory figures for a kernel come from: "measured in a capture on 2026-11-23". A
+// calibration counts when it is of `kernel_file` with this `command_line`.
 std::string memory_source(const FileReader& reader, const KdumpConfig& config,
-                          std::string_view version);
+                          std::string_view version, std::string_view kernel_file = {},
+                          std::string_view command_line = {});
 
 }  // namespace kd

@@ -144,6 +144,12 @@ Result<int> run_propagate(const Context& context, const Arguments&) {
   return done(kd::propagate(context, config));
 }
 
+Result<int> run_calibrate(const Context& context, const Arguments& arguments) {
+  if (!arguments.version.empty()) return kd::calibrate(context, arguments.version);
+  KD_TRY(const kd::KdumpState state, kd::read_state(context.reader, context.config_path));
+  return kd::calibrate(context, state.running);
+}
+
 enum Takes : unsigned {
   kNothing = 0,
   kVersion = 1,
@@ -159,6 +165,7 @@ enum Takes : unsigned {
   kDump = 512,
   kWrite = 1024,
   kCancel = 2048,
+  kMayHaveVersion = 4096,
 };
 
 struct Verb {
@@ -175,6 +182,8 @@ constexpr Verb kVerbs[] = {
      run_status},
     {"estimate", "recommend a crashkernel= for this machine, with the reasons", kWrite,
      run_estimate},
+    {"calibrate", "find with QEMU what a kernel takes for itself, which the model then goes by",
+     kMayHaveVersion, run_calibrate},
     {"load", "build the image when needed, set the links and load the kdump kernel",
      kIfEnabled | kLive, run_load},
     {"unload", "unload the kdump kernel", kLive,
@@ -218,6 +227,9 @@ void describe(CLI::App& app, Arguments& arguments, const Verb*& chosen) {
     if (verb.takes & kVersion) {
       sub->add_option("VERSION", arguments.version, "kernel release, as uname -r prints it")
           ->required();
+    }
+    if (verb.takes & kMayHaveVersion) {
+      sub->add_option("VERSION", arguments.version, "kernel release, else the running one");
     }
     if (verb.takes & kFallback) {
       sub->add_flag("--fallback", arguments.fallback,

@@ -186,7 +186,8 @@ Result<StatusFacts> gather_status(const Context& context, PlanFor purpose) {
   if (const Result<FileStatus> status = context.reader.status(image)) {
     facts.image_size = status->size;
   }
-  facts.memory_source = memory_source(context.reader, config, version);
+  facts.memory_source = memory_source(context.reader, config, version, facts.plan->kernel_file,
+                                      facts.plan->command_line.text);
   facts.image_newer_than_load = facts.state.loaded && newer(context.reader, image, kLoadedMark);
   const std::string usual = image_path(version);
   facts.wanted = wanted_reservation(context.reader);

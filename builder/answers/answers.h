@@ -8,12 +8,14 @@
 #include "builder/freshness.h"
 #include "builder/layout.h"
 #include "builder/outcome.h"
+#include "builder/progress.h"
 #include "builder/report/report.h"
 
 namespace kd {
 
 // With --json every answer is one JSON object, whose "result" names it: built, planned, fresh,
-// stale, recorded, explained, verified, tested or failed. --quiet leaves out text alone.
+// stale, recorded, explained, verified, tested, calibrated or failed. --quiet leaves out text
+// alone.
 
 // --record: writes the machine into `file`.
 Result<Outcome> record(const std::string& file, const MachineFacts& machine,
@@ -51,5 +53,10 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
 Result<Outcome> boot_test(const std::string& image, const ImageRequest& request, const Roots& roots,
                           const Facts& facts, const ImageInputs& inputs, const Presentation& show,
                           const Outcome& before);
+
+// --calibrate: finds what the kernel takes for itself with the command line of a capture here, and
+// keeps it beside `image`, which need not be there. A minute or two.
+Result<Outcome> calibrate(const std::string& image, const Roots& roots, const Facts& facts,
+                          const Presentation& show, Progress& progress);
 
 }  // namespace kd

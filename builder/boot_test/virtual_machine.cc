@@ -105,33 +105,40 @@ Result<TestDisk> test_disk(const MachineFacts& machine) {
 }
 
 std::vector<std::string> qemu_command(const TestMachine& machine) {
-  const std::uint64_t memory = (kMemory + 2 * machine.reservation) / kMiB;
-  std::vector<std::string> argv = {
-      machine.qemu,
-      "-accel",
-      machine.kvm ? "kvm" : "tcg,thread=multi",
-      "-cpu",
-      machine.kvm ? "host" : "max",
-      "-m",
-      std::to_string(memory),
-      "-nodefaults",
-      "-no-user-config",
-      "-display",
-      "none",
-      "-serial",
-      "stdio",
-      "-no-reboot",
-      "-kernel",
-      machine.kernel,
-      "-initrd",
-      machine.initrd,
-      "-append",
-      fmt::format("console=ttyS0 quiet nokaslr panic=1 crashkernel={}K",
-                  machine.reservation / 1024),
-      "-drive",
-      fmt::format("if=none,id=target,format=raw,cache=unsafe,file={}", machine.disk)};
+  std::vector<std::string> argv = {machine.qemu,
+                                   "-accel",
+                                   machine.kvm ? "kvm" : "tcg,thread=multi",
+                                   "-cpu",
+                                   machine.kvm ? "host" : "max",
+                                   "-m",
+                                   std::to_string(machine.memory / kMiB),
+                                   "-nodefaults",
+                                   "-no-user-config",
+                                   "-display",
+                                   "none",
+                                   "-serial",
+                                   "stdio",
+                                   "-no-reboot",
+                                   "-kernel",
+                                   machine.kernel,
+                                   "-initrd",
+                                   machine.initrd,
+                                   "-append",
+                                   machine.command_line};
+  if (!machine.disk.empty()) {
+    argv.insert(
+        argv.end(),
+        {"-drive", fmt::format("if=none,id=target,format=raw,cache=unsafe,file={}", machine.disk)});
+  }
   for (const std::string& device : machine.devices) argv.insert(argv.end(), {"-device", device});
   return argv;
+}
+
+std::uint64_t memory_for(std::uint64_t reservation) { return kMemory + 2 * reservation; }
+
+std::string first_command_line(std::uint64_t reservation, std::uint64_t start) {
+  return fmt::format("console=ttyS0 quiet nokaslr panic=1 crashkernel={}K{}", reservation / 1024,
+                     start == 0 ? "" : fmt::format("@{}M", start / kMiB));
 }
 
 }  // namespace kd

@@ -31,10 +31,18 @@ Result<TestDisk> test_disk(const MachineFacts& machine);
 struct TestMachine {
   std::string qemu;  // the program
   bool kvm = false;
-  std::uint64_t reservation = 0;     // bytes
-  std::string kernel, initrd, disk;  // files
+  std::uint64_t memory = 0;  // bytes
+  std::string command_line;
+  std::string kernel, initrd;  // files
+  std::string disk;            // file; empty: none
   std::vector<std::string> devices;
 };
 std::vector<std::string> qemu_command(const TestMachine& machine);
+
+// Bytes of memory for a first kernel with this reservation and what holds the image before it is
+// loaded.
+std::uint64_t memory_for(std::uint64_t reservation);
+// Of the first kernel. `start`: where the reservation lies; 0: where the kernel finds room.
+std::string first_command_line(std::uint64_t reservation, std::uint64_t start = 0);
 
 }  // namespace kd

@@ -135,6 +135,7 @@ std::uint64_t memory_map(std::uint64_t size, std::uint64_t end) {
 std::string describe(const KernelMemory& memory) {
   std::string text = fmt::format("{} MiB unpacking, {} MiB capturing", memory.unpacking / kMiB,
                                  memory.capturing / kMiB);
+  if (memory.starting > 0) text += fmt::format(", {} MiB starting", memory.starting / kMiB);
   if (memory.measured_peak > 0) text += fmt::format(", peak {} MiB", memory.measured_peak / kMiB);
   return fmt::format("{}: {}", text, memory.source);
 }

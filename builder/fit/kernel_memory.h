@@ -23,10 +23,13 @@ struct KernelMemoryInput {
 struct KernelMemory {
   std::string source;  // each part in MiB, and where it comes from
   // Bytes the kernel has in use without the initrd and without memory_map().
-  std::uint64_t unpacking = 0;      // while it unpacks the initrd
+  std::uint64_t unpacking = 0;  // while it unpacks the initrd
+  // Before it starts init and frees its init memory, the initrd being freed; 0: no more than that.
+  std::uint64_t starting = 0;
   std::uint64_t capturing = 0;      // once init memory is freed and init runs
   std::uint64_t measured_peak = 0;  // of a capture on this machine, with its memory map; 0: unknown
   KernelImage image;
+  bool calibrated = false;  // see calibration.h
 };
 
 // Every part has its reason beside its number in kernel_memory.cc. A series that nobody measured

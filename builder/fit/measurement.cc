@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "builder/base/json.h"
+#include "builder/fit/checked_text.h"
 
 namespace kd {
 namespace {
@@ -26,30 +27,10 @@ void check_version(JsonObject& object) {
   if (version != kVersion) object.complain(object.path_of("version"), "is not a known version");
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// One path component, as releases are.
-bool is_release(std::string_view text) {
-  const auto ok = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view(".-+_~").find(c) != std::string_view::npos;
-  };
-  return !text.empty() && text.size() <= 64 && is_number(text.substr(0, 1)) &&
-         std::ranges::all_of(text, ok);
-}
-
-bool is_date(std::string_view text) {
-  return text.size() == 10 && text[4] == '-' && text[7] == '-' && is_number(text.substr(0, 4)) &&
-         is_number(text.substr(5, 2)) && is_number(text.substr(8, 2));
-}
-
 Result<Measurement> checked(Measurement measurement) {
-  const bool known_profile = measurement.profile == "tuned" || measurement.profile == "stock";
   const bool known_origin =
       measurement.origin == "a capture" || measurement.origin == "a boot test";
-  if (!is_release(measurement.kernel) || !known_profile || !known_origin ||
+  if (!is_release(measurement.kernel) || !is_profile(measurement.profile) || !known_origin ||
       !is_date(measurement.date)) {
     return fail(ErrorKind::kFailed, "kernel, profile, origin or date is not one");
   }
@@ -156,10 +137,13 @@ KernelMemory corrected(KernelMemory known, const Measurement& measurement, std::
   // It lay well, for all that is known.
   constexpr std::uint64_t kWell = std::uint64_t{1} << 40;
   const std::uint64_t measured = measurement.kernel_bytes - memory_map(kUsualReservation, kWell);
-  if (measured > known.capturing) known.unpacking += measured - known.capturing;
+  if (measured > known.capturing) {
+    known.unpacking += measured - known.capturing;
+    if (known.starting > 0) known.starting += measured - known.capturing;
+  }
   known.capturing = std::max(measured, known.capturing - std::min(known.capturing, kMostLowered));
   known.measured_peak = measurement.peak_bytes;
-  known.source = source_of(measurement);
+  known.source = source_of(measurement) + (known.calibrated ? ", " + known.source : "");
   return known;
 }
 

@@ -125,6 +125,20 @@ Peak direct_peak(const ModelInput& input) {
                     loaded_modules(input)}};
 }
 
+// The larger of two moments. The kernel unpacks beside its initcalls, and the initrd is freed when
+// the last of them still come.
+Peak unpack_peak(const ModelInput& input) {
+  const Term files{"unpacked files", unpacked(input), "the plan, in pages"};
+  Peak unpacking{.name = "unpacking",
+                 .terms = {{"kernel", input.kernel.unpacking, input.kernel.source},
+                           {"initrd", pages(input.image_size), "the file"},
+                           files,
+                           {"decoder", decoder(input), "window and buffers"}}};
+  Peak starting{.name = "starting init",
+                .terms = {{"kernel", input.kernel.starting, input.kernel.source}, files}};
+  return starting.total() > unpacking.total() ? starting : unpacking;
+}
+
 // Percent of the unpacked bytes, measured on Debian 12.
 std::uint64_t percent_left(const ModelInput& input) {
   if (input.variant.packed) return 30;
@@ -175,11 +189,7 @@ namespace {
 Fit predict_in(const ModelInput& input, std::uint64_t reservation) {
   Fit fit;
   fit.place = place_peak(input);
-  fit.unpack = {.name = "unpacking",
-                .terms = {{"kernel", input.kernel.unpacking, input.kernel.source},
-                          {"initrd", pages(input.image_size), "the file"},
-                          {"unpacked files", unpacked(input), "the plan, in pages"},
-                          {"decoder", decoder(input), "window and buffers"}}};
+  fit.unpack = unpack_peak(input);
   // A packed module is unpacked for the kernel, which makes its own copy as it does of any other.
   const std::uint64_t copies = largest_module(input) * (input.variant.packed ? 2 : 1);
   fit.load = {

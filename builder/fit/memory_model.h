@@ -56,8 +56,8 @@ struct ModelInput {
 [[nodiscard]] std::uint64_t estimate_image_size(const ModelInput& input);
 
 struct Fit {
-  Peak place, unpack, load, capture;
-  std::uint64_t needed = 0;  // smallest reservation in bytes, a multiple of 1 MiB
+  Peak place, unpack, load, capture;  // unpack: or "starting init", where that takes more
+  std::uint64_t needed = 0;           // smallest reservation in bytes, a multiple of 1 MiB
   [[nodiscard]] std::array<const Peak*, 4> peaks() const {
     return {&place, &unpack, &load, &capture};
   }

@@ -77,8 +77,10 @@ TEST(TestDisk, LiesOnOneDiskWhereTheMachineHasLayers) {
 }
 
 TEST(QemuCommand, ReservesWhatIsTestedInMemoryThatHasRoomForIt) {
+  constexpr std::uint64_t kReservation = std::uint64_t{96} << 20;
   TestMachine machine{.qemu = "/usr/bin/qemu",
-                      .reservation = std::uint64_t{96} << 20,
+                      .memory = memory_for(kReservation),
+                      .command_line = first_command_line(kReservation),
                       .kernel = "/k",
                       .initrd = "/i",
                       .disk = "/d",
@@ -95,6 +97,15 @@ TEST(QemuCommand, ReservesWhatIsTestedInMemoryThatHasRoomForIt) {
   argv = qemu_command(machine);
   EXPECT_THAT(argv, Contains("kvm"));
   EXPECT_THAT(argv, Not(Contains("tcg,thread=multi")));
+}
+
+TEST(QemuCommand, DoesWithoutADisk) {
+  EXPECT_THAT(qemu_command({.disk = "/d"}), Contains(HasSubstr("file=/d")));
+  EXPECT_THAT(qemu_command({}), Not(Contains("-drive")));
+}
+
+TEST(FirstCommandLine, SaysWhereTheReservationLies) {
+  EXPECT_THAT(first_command_line(96 << 20, 256 << 20), HasSubstr("crashkernel=98304K@256M"));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "builder/base/digest.h"
+#include "builder/fit/calibration.h"
 #include "tests/cli/build_fixture.h"
 
 namespace kd {
@@ -155,6 +157,37 @@ TEST_F(BuildTest, JsonOfAnErrorHasItsMessageAndExitCode) {
   expect_failed(build({"--json"}), 3);
   kernel_.version += "x";
   expect_failed(build({"--json"}), 5);
+}
+
+// Of another kernel of the same release, or another command line, it is not.
+TEST_F(BuildTest, JsonOfTheFitGoesByACalibrationOfThisVeryKernel) {
+  const auto source = [this] {
+    const Json json = parsed(build({"--dry-run", "--json"}));
+    EXPECT_TRUE(json["fit"]["peaks"][0]["terms"][0]["source"].is_string());
+    return json["fit"]["peaks"][0]["terms"][0]["source"].get<std::string>();
+  };
+  const Json before = parsed(build({"--dry-run", "--json"}));
+  const std::string vmlinuz = read_file(kernel_.root + "/boot/vmlinuz-" + kernel_.version);
+  ASSERT_FALSE(vmlinuz.empty());
+  Calibration calibration{
+      .kernel = {.release = kernel_.version,
+                 .profile = "tuned",
+                 .kernel_digest = digest(vmlinuz),
+                 .command_line_digest = digest(before["command_line"].get<std::string>())},
+      .date = "2026-11-28",
+      .accelerator = "tcg",
+      .unpacking = std::uint64_t{40} << 20,
+      .starting = std::uint64_t{40} << 20,
+      .capturing = std::uint64_t{39} << 20,
+      .margin = kCalibrationMargin};
+  const std::string kept = calibration_path(image(), kernel_.version);
+  write_text(kept, calibration_to_json(calibration));
+  EXPECT_EQ(source(), "calibrated in QEMU on 2026-11-28");
+  EXPECT_LT(parsed(build({"--dry-run", "--json"}))["fit"]["needed_bytes"],
+            before["fit"]["needed_bytes"]);
+  calibration.kernel.kernel_digest = digest(vmlinuz + "x");
+  write_text(kept, calibration_to_json(calibration));
+  EXPECT_THAT(source(), HasSubstr("measured"));
 }
 
 // By hand from the parts the report itself is made of: what is in a peak, and which one decides.

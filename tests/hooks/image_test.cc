@@ -58,6 +58,17 @@ TEST_F(Image, RecordedMachineIsPassedOn) {
                           "--sysroot", "/", kRunning));
 }
 
+TEST_F(Image, CalibrationIsLeftToTheSiblingProgramWithItsExitCode) {
+  EXPECT_EQ(calibrate(machine.context(), kRunning).value(), 0);
+  EXPECT_THAT(machine.runner.calls,
+              ElementsAre(ElementsAre("/usr/sbin/kdump-mkinitrd", "--calibrate", kRunning)));
+  machine.build_status = 7;
+  EXPECT_EQ(calibrate(machine.context(), kRunning).value(), 1) << "QEMU is missing";
+  machine.build_status = 5;
+  EXPECT_EQ(calibrate(machine.context(), kRunning).value(), 5);
+  EXPECT_EQ(calibrate(machine.context(), "../6.1").error().kind, ErrorKind::kUsage);
+}
+
 TEST_F(Image, UnsupportedTargetIsBuiltWithMkinitramfs) {
   machine.build_status = 3;
   install_mkinitramfs(0);

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "builder/base/digest.h"
+#include "builder/fit/calibration.h"
 #include "builder/init/report.h"
 #include "builder/policy/command_line.h"
 #include "hooks/estimate.h"
@@ -122,6 +124,31 @@ TEST_F(Learn, LoadLearnsAndSourceSaysSo) {
   other.cmdline_profile = "stock";
   EXPECT_EQ(memory_source(machine_.reader(), other, kRunning), "as measured for Linux 6.1")
       << "it was another command line";
+}
+
+TEST_F(Learn, SourceSaysWhatWasCalibrated) {
+  const std::string vmlinuz = std::string("/boot/vmlinuz-") + kRunning;
+  machine_.root.write(vmlinuz.substr(1), "kernel");
+  const Calibration calibration{.kernel = {.release = kRunning,
+                                           .profile = "tuned",
+                                           .kernel_digest = digest("kernel"),
+                                           .command_line_digest = digest("nr_cpus=1")},
+                                .date = "2026-11-28",
+                                .accelerator = "kvm",
+                                .unpacking = std::uint64_t{66} << 20,
+                                .starting = std::uint64_t{68} << 20,
+                                .capturing = std::uint64_t{60} << 20,
+                                .margin = kCalibrationMargin};
+  machine_.root.write("var/lib/kdump/calibrated-6.1.0-56-amd64.json",
+                      calibration_to_json(calibration));
+  const auto source = [&](const std::string& file, const char* line) {
+    return memory_source(machine_.reader(), {}, kRunning, file, line);
+  };
+  EXPECT_EQ(source(vmlinuz, "nr_cpus=1"), "calibrated in QEMU on 2026-11-28");
+  EXPECT_THAT(source(vmlinuz, "nr_cpus=2"), HasSubstr("as measured for Linux 6.1"));
+  EXPECT_THAT(source("", "nr_cpus=1"), HasSubstr("as measured for Linux 6.1"));
+  machine_.root.write(vmlinuz.substr(1), "rebuilt");
+  EXPECT_THAT(source(vmlinuz, "nr_cpus=1"), HasSubstr("as measured for Linux 6.1"));
 }
 
 TEST(Profile, IsToldFromTheCommandLineThatItMade) {
