@@ -50,7 +50,7 @@ def saves(image, folder, megabytes):
 
 
 def source(image):
-    return image.report["fit"]["peaks"][0]["terms"][0]["source"]
+    return image.report["fit"]["peaks"][1]["terms"][0]["source"]
 
 
 def problems(builder):
