@@ -98,11 +98,17 @@ std::string source_of(const Calibration& calibration) {
 KernelMemory calibrated(KernelMemory known, const Calibration& calibration,
                         const CalibratedKernel& kernel) {
   if (calibration.kernel != kernel) return known;
-  known.unpacking = calibration.unpacking + calibration.margin;
-  known.starting = calibration.starting + calibration.margin;
-  known.capturing = calibration.capturing + calibration.margin;
+  // A machine in QEMU has no more devices than the kernels of the table were measured with.
+  const std::uint64_t more = calibration.margin + known.devices;
+  known.unpacking = calibration.unpacking + more;
+  known.starting = calibration.starting + more;
+  known.capturing = calibration.capturing + more;
   known.calibrated = true;
   known.source = source_of(calibration);
+  if (known.devices > 0) {
+    known.source += fmt::format(", {:.1f} MiB for the devices of this machine",
+                                static_cast<double>(known.devices) / kMiB);
+  }
   return known;
 }
 

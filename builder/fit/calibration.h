@@ -54,7 +54,7 @@ std::string calibration_to_json(const Calibration& calibration);
 std::string source_of(const Calibration& calibration);
 
 // The figures of a calibration of exactly this kernel, its margin included, in the place of those
-// that are `known`; for another one these stay.
+// that are `known`, but for what the devices of the machine take; for another one these stay.
 KernelMemory calibrated(KernelMemory known, const Calibration& calibration,
                         const CalibratedKernel& kernel);
 

@@ -110,10 +110,11 @@ KernelMemory kernel_memory(const KernelMemoryInput& input) {
       add(saving.bytes * kMiB, saving.what);
     }
   }
-  const auto add_devices = [&add](const Devices& devices, std::uint64_t number) {
+  const auto add_devices = [&](const Devices& devices, std::uint64_t number) {
     if (number <= devices.measured) return;
-    add((std::min(number, kMostDevices) - devices.measured) * devices.each,
-        fmt::format("for {} {} devices", number, devices.name));
+    const std::uint64_t bytes = (std::min(number, kMostDevices) - devices.measured) * devices.each;
+    add(bytes, fmt::format("for {} {} devices", number, devices.name));
+    memory.devices += bytes;
   };
   add_devices(kPci, input.pci_devices);
   add_devices(kAcpi, input.acpi_devices);

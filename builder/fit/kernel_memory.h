@@ -29,7 +29,8 @@ struct KernelMemory {
   std::uint64_t capturing = 0;      // once init memory is freed and init runs
   std::uint64_t measured_peak = 0;  // of a capture on this machine, with its memory map; 0: unknown
   KernelImage image;
-  bool calibrated = false;  // see calibration.h
+  std::uint64_t devices = 0;  // of these bytes, for more devices than kernels are measured with
+  bool calibrated = false;    // see calibration.h
 };
 
 // Every part has its reason beside its number in kernel_memory.cc. A series that nobody measured

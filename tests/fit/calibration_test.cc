@@ -62,6 +62,15 @@ TEST(Calibration, TakesThePlaceOfTheTableInBothDirections) {
   EXPECT_THAT(memory.source, HasSubstr("calibrated in QEMU on 2026-11-28"));
 }
 
+TEST(Calibration, LeavesWhatTheDevicesOfTheMachineTake) {
+  KernelMemory known = kTable;
+  known.devices = 3 * kMiB;
+  const KernelMemory memory = calibrated(known, kCalibration, kKernel);
+  EXPECT_EQ(memory.unpacking, (67 + 3) * kMiB);
+  EXPECT_EQ(memory.capturing, (61 + 3) * kMiB);
+  EXPECT_THAT(memory.source, HasSubstr("3.0 MiB for the devices of this machine"));
+}
+
 TEST(Calibration, HoldsForItsKernelAndCommandLineAlone) {
   for (std::string CalibratedKernel::*member :
        {&CalibratedKernel::release, &CalibratedKernel::profile, &CalibratedKernel::kernel_digest,
