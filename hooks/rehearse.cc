@@ -15,6 +15,7 @@
 #include "builder/facts/gather.h"
 #include "builder/init/dump_directory.h"
 #include "builder/init/report.h"
+#include "hooks/candidates.h"
 #include "hooks/dumps.h"
 #include "hooks/learn.h"
 #include "hooks/rehearsal_crash.h"
@@ -78,7 +79,8 @@ Result<CaptureSetup> read_setup(const Context& context, const KdumpState& state,
 
 Result<CaptureSetup> setup_now(const Context& context) {
   KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
-  KD_TRY(const LoadPlan plan, plan_load(context, state));
+  const KernelChoice choice = choose_capture_kernel(context, choice_inputs(state));
+  KD_TRY(const LoadPlan plan, plan_load(context, state, choice));
   return read_setup(context, state, plan);
 }
 
