@@ -111,12 +111,12 @@ KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, cons
                               std::string_view command_line) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
-  KernelMemory memory = with_calibration(kernel_memory({.version = version,
-                                                        .command_line = command_line,
-                                                        .image = facts.kernel.image,
-                                                        .pci_devices = facts.machine.pci_devices,
-                                                        .acpi_devices = facts.machine.acpi_devices}),
-                                         image, roots, facts, command_line);
+  const KernelMemory derived = kernel_memory({.version = version,
+                                              .command_line = command_line,
+                                              .image = facts.kernel.image,
+                                              .pci_devices = facts.machine.pci_devices,
+                                              .acpi_devices = facts.machine.acpi_devices});
+  KernelMemory memory = with_calibration(derived, image, roots, facts, command_line);
   std::optional<Measurement> measurement =
       measurement_at(roots.host, absolute(boot_test_path(image)));
   if (!facts.recorded) {
