@@ -9,12 +9,9 @@
 namespace kd {
 namespace {
 
-std::uint64_t usable_cma(const MachineFacts& machine, const KdumpConfig& config) {
-  return usable_reservation(0, machine.reservation_cma, config.kexec_args);
-}
-
 // The memory model of one layout without its files.
-ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInputs& inputs) {
+ModelInput model_of(const Variant& variant, std::uint64_t reservation, const Facts& facts,
+                    const ImageInputs& inputs) {
   const MachineFacts& machine = facts.machine;
   return {.variant = variant,
           .files = {},
@@ -22,7 +19,7 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
           .compression = inputs.settings.compression,
           .kernel = inputs.kernel_memory,
           .reservation_end = machine.reservation_end,
-          .cma = usable_cma(machine, facts.config),
+          .cma = cma_in(reservation, facts),
           .ram = machine.ram,
           .dump_arguments = inputs.plan.requirements.dump.first,
           .bounce_buffers = inputs.bounce_buffers,
@@ -31,11 +28,12 @@ ModelInput model_of(const Variant& variant, const Facts& facts, const ImageInput
 }
 
 // Whatever the model goes by shows in the peaks of an image without files.
-std::string figures_of(const Facts& facts, const ImageInputs& inputs) {
-  std::string text(cpio::name_of(inputs.settings.compression.codec));
+std::string figures_of(std::uint64_t reservation, const Facts& facts, const ImageInputs& inputs) {
+  std::string text = fmt::format("{}; map {}", cpio::name_of(inputs.settings.compression.codec),
+                                 memory_map(reservation, facts.machine.reservation_end));
   for (const Variant& variant : kVariants) {
     text += fmt::format("; {}", variant.name);
-    const Fit fit = predict(model_of(variant, facts, inputs));
+    const Fit fit = predict(model_of(variant, reservation, facts, inputs));
     for (const Peak* peak : fit.peaks()) text += fmt::format(" {}", peak->total());
   }
   return text;
@@ -66,6 +64,12 @@ std::uint64_t reservation_for(const ImageRequest& request, const Facts& facts) {
       facts.machine.reservation, facts.machine.reservation_cma, facts.config.kexec_args));
 }
 
+std::uint64_t cma_in(std::uint64_t reservation, const Facts& facts) {
+  const MachineFacts& machine = facts.machine;
+  const std::uint64_t cma = usable_reservation(0, machine.reservation_cma, facts.config.kexec_args);
+  return reservation == machine.reservation + cma ? cma : 0;
+}
+
 LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
                          const ImageInputs& inputs) {
   const CompressionRequest& compression = request.compression;
@@ -73,7 +77,7 @@ LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,
                     .compression = compression.codec,
                     .level = compression.level ? std::to_string(*compression.level) : ""},
           .reservation = reservation_for(request, facts),
-          .figures = figures_of(facts, inputs),
+          .figures = figures_of(reservation_for(request, facts), facts, inputs),
           .memory = memory_for_people(facts, inputs)};
 }
 
@@ -88,10 +92,10 @@ Result<Candidate> choose_variant(const ImageRequest& request, const Roots& roots
            load_contents(candidate.plan, {roots.machine, roots.kernel, roots.host}));
     candidate.digests = digest_contents(candidate.plan, contents);
     KD_TRY(candidate.entries, plain_entries(candidate.plan, std::move(contents)));
-    candidate.model = model_of(variant, facts, inputs);
+    candidate.model = model_of(variant, candidate.basis.reservation, facts, inputs);
     candidate.model.files = file_sizes(candidate.plan, candidate.entries);
     candidate.model.image_size = estimate_image_size(candidate.model);
-    if (fits(predict(candidate.model).needed, candidate.basis.reservation)) break;
+    if (fits(predict(candidate.model).needed_with_cma, candidate.basis.reservation)) break;
   }
   return candidate;
 }

@@ -19,6 +19,8 @@ Result<ImagePlan> plan_variant(const ImageInputs& inputs, const Variant& variant
 
 // Bytes reserved by --crashkernel or by the machine; 0: unknown.
 std::uint64_t reservation_for(const ImageRequest& request, const Facts& facts);
+// The part of it that is crashkernel=,cma.
+std::uint64_t cma_in(std::uint64_t reservation, const Facts& facts);
 
 // What choose_variant() goes by besides what the files hold.
 LayoutBasis layout_basis(const ImageRequest& request, const Facts& facts,

@@ -39,7 +39,7 @@ Result<Report> write_image(const std::string& image, bool strict, const Facts& f
   KD_TRY(const std::string bytes, make_image(candidate.plan, candidate.entries, inputs.settings));
   candidate.model.image_size = bytes.size();
   Report report = report_of(inputs, candidate);
-  if (strict) KD_CHECK(require_fit(report.fit.needed, report.reservation));
+  if (strict) KD_CHECK(require_fit(report.fit.needed_with_cma, report.reservation));
 
   progress.step("writing");
   KD_TRY(AtomicFile image_file, AtomicFile::create(image));

@@ -108,12 +108,12 @@ Result<void> refuse_two_kernels(const KdumpConfig& config) {
                 "remove one of them",
                 kKdumpConfigPath, config.kernel, setting);
   }
-  if (setting == "smallest" && !is_default(config.initrd, kInitrdLink)) {
-    return fail(
-        ErrorKind::kUsage,
-        "{}: KDUMP_INITRD={} has the modules of one kernel and KDUMP_KERNEL_VERSION=smallest "
-        "may choose another; give the version of that kernel there",
-        kKdumpConfigPath, config.initrd);
+  // When the kernel that is named cannot be used, the running one takes its place.
+  if (setting != "running" && !is_default(config.initrd, kInitrdLink)) {
+    return fail(ErrorKind::kUsage,
+                "{}: KDUMP_INITRD={} has the modules of one kernel and KDUMP_KERNEL_VERSION={} may "
+                "end with another; name that kernel with KDUMP_KERNEL in the place of it",
+                kKdumpConfigPath, config.initrd, setting);
   }
   return {};
 }

@@ -9,7 +9,7 @@ Report report_of(const ImageInputs& inputs, const Candidate& candidate) {
   report.variant = candidate.plan.variant.name;
   report.fit = predict(candidate.model);
   report.reservation = candidate.basis.reservation;
-  report.verdict = fit_verdict(report.fit.needed, candidate.basis.reservation);
+  report.verdict = fit_verdict(report.fit.needed_with_cma, candidate.basis.reservation);
   report.command_line = inputs.command_line;
   report.notes = inputs.notes;
   return report;

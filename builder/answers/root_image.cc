@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "builder/answers/answers.h"
+#include "builder/layout.h"
 #include "builder/policy/command_line.h"
 #include "builder/report/verdict.h"
 #include "cpio/image.h"
@@ -52,6 +53,7 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
                                             .pci_devices = facts.machine.pci_devices,
                                             .acpi_devices = facts.machine.acpi_devices}),
                    .reservation_end = facts.machine.reservation_end,
+                   .cma = cma_in(reservation, facts),
                    .ram = facts.machine.ram,
                    .real_root = RealRoot{.modules = loaded_module_bytes(roots, facts)}};
   model.bounce_buffers = bounce_buffers({.command_line = report.command_line,
@@ -66,7 +68,7 @@ Result<Report> weigh_root_image(const std::string& file, std::uint64_t reservati
   }
   report.fit = predict(model);
   report.reservation = reservation;
-  report.verdict = fit_verdict(report.fit.needed, reservation);
+  report.verdict = fit_verdict(report.fit.needed_with_cma, reservation);
   report.compression = cpio::name_of(model.compression.codec);
   report.compressed_size = image.size();
   return report;

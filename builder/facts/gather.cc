@@ -161,8 +161,13 @@ std::string read_line(const FileReader& reader, std::string_view path) {
   return text;
 }
 
+// Without virtual functions, which the running system made and a capture kernel does not.
 std::uint64_t count_devices(const FileReader& reader, std::string_view bus) {
-  return reader.list(bus).value_or(std::vector<std::string>{}).size();
+  std::uint64_t count = 0;
+  for (const std::string& name : reader.list(bus).value_or(std::vector<std::string>{})) {
+    if (!reader.exists(fmt::format("{}/{}/physfn", bus, name))) ++count;
+  }
+  return count;
 }
 
 }  // namespace

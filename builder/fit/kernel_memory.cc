@@ -62,6 +62,7 @@ struct Devices {
 };
 constexpr Devices kPci = {24 << 10, 6, "PCI"}, kAcpi = {6 << 10, 56, "ACPI"};
 constexpr std::uint64_t kMostDevices = 1 << 16;  // that are believed
+constexpr std::uint64_t kStep = 32;
 
 // Where nobody can read the file: more than any kernel of Debian has (52 MiB).
 constexpr std::uint64_t kUnknownImage = 60 * kMiB;
@@ -112,7 +113,10 @@ KernelMemory kernel_memory(const KernelMemoryInput& input) {
   }
   const auto add_devices = [&](const Devices& devices, std::uint64_t number) {
     if (number <= devices.measured) return;
-    const std::uint64_t bytes = (std::min(number, kMostDevices) - devices.measured) * devices.each;
+    // One that comes or goes is not to make an image stale.
+    const std::uint64_t more =
+        (std::min(number, kMostDevices) - devices.measured + kStep - 1) / kStep;
+    const std::uint64_t bytes = more * kStep * devices.each;
     add(bytes, fmt::format("for {} {} devices", number, devices.name));
     memory.devices += bytes;
   };

@@ -27,7 +27,7 @@ struct KernelMemory {
   // Before it starts init and frees its init memory, the initrd being freed; 0: no more than that.
   std::uint64_t starting = 0;
   std::uint64_t capturing = 0;      // once init memory is freed and init runs
-  std::uint64_t measured_peak = 0;  // of a capture on this machine, with its memory map; 0: unknown
+  std::uint64_t measured_peak = 0;  // of a capture here, with kMapOfMeasurements; 0: unknown
   KernelImage image;
   std::uint64_t devices = 0;  // of these bytes, for more devices than kernels are measured with
   bool calibrated = false;    // see calibration.h
@@ -48,6 +48,8 @@ std::string work_source(std::string_view version);
 // `size`: bytes reserved; `end`: address behind them, 0 unknown: then it may lie across a border.
 std::uint64_t memory_map(std::uint64_t size, std::uint64_t end);
 inline constexpr std::uint64_t kMapOfLowMemory = std::uint64_t{2} << 20;
+// What is in a Measurement: of a reservation in one section, and of low memory.
+inline constexpr std::uint64_t kMapOfMeasurements = 2 * kMapOfLowMemory;
 
 // The figures in whole MiB and where they come from, for people.
 std::string describe(const KernelMemory& memory);

@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-// At which `kernel_bytes` and `peak_bytes` are told.
-constexpr std::uint64_t kUsualReservation = 73 * kMiB;
+// In the map of a report beside the reservation.
+constexpr std::uint64_t kLowMemory = kMiB;
+// The end of a reservation that lies in as few sections as it can.
+constexpr std::uint64_t kWell = std::uint64_t{1} << 50;
 // No Linux that can save a dump needs less, and nobody reserves more.
 constexpr std::uint64_t kSmallest = 16 * kMiB;
 constexpr std::uint64_t kLargest = std::uint64_t{64} * 1024 * kMiB;
@@ -97,8 +99,9 @@ Result<Measurement> measurement_from_report(std::string_view text, std::string_v
   }
   KD_TRY(measurement.date, date_of_stamp(stamp));
   const std::uint64_t map = memory.map * kKiB;
+  // Where it lay nobody has told: the least is taken off that its map can have had.
   const std::uint64_t larger_map =
-      memory_map(std::max(map, kUsualReservation), 0) - memory_map(kUsualReservation, 0);
+      memory_map(map - std::min(map, kLowMemory), kWell) - kMapOfMeasurements;
   measurement.kernel_bytes = map - (memory.free + memory.files) * kKiB - larger_map;
   measurement.peak_bytes = map - memory.lowest * kKiB - larger_map;
   return checked(std::move(measurement));
@@ -134,9 +137,7 @@ Result<Measurement> measurement_from_json(std::string_view text) {
 KernelMemory corrected(KernelMemory known, const Measurement& measurement, std::string_view version,
                        std::string_view profile) {
   if (!holds_for(measurement, version, profile)) return known;
-  // It lay well, for all that is known.
-  constexpr std::uint64_t kWell = std::uint64_t{1} << 40;
-  const std::uint64_t measured = measurement.kernel_bytes - memory_map(kUsualReservation, kWell);
+  const std::uint64_t measured = measurement.kernel_bytes - kMapOfMeasurements;
   if (measured > known.capturing) {
     known.unpacking += measured - known.capturing;
     if (known.starting > 0) known.starting += measured - known.capturing;

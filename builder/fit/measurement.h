@@ -24,8 +24,8 @@ struct Measurement {
   std::string profile;  // tuned | stock, for which alone it holds
   std::string origin;   // "a capture" | "a boot test"
   std::string date;     // 2026-11-23
-  // Bytes, as in a reservation of 73 MiB: what the memory map of a larger one has more is taken
-  // off.
+  // Bytes, as in a reservation in one section of the memory map: what a larger map has more is
+  // taken off.
   std::uint64_t kernel_bytes = 0;  // in use when init started, without the files of the image
   std::uint64_t peak_bytes = 0;    // reservation less the lowest MemAvailable of the whole capture
   bool operator==(const Measurement&) const = default;

@@ -38,6 +38,8 @@ constexpr std::uint64_t kUserland = 32 * kMiB;
 // Of a machine that nobody can look at: a server with its storage, network and graphics drivers.
 constexpr std::uint64_t kUsualModules = 16 * kMiB;
 
+std::uint64_t whole_mebibytes(std::uint64_t bytes) { return (bytes + kMiB - 1) / kMiB * kMiB; }
+
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 std::uint64_t largest_module(const ModelInput& input) {
@@ -114,8 +116,7 @@ Peak place_peak(const ModelInput& input) {
           .terms = {{"kernel", image.piece, "init_size of its header, in one piece"},
                     {"alignment", image.alignment, "kernel_alignment of its header"},
                     {"initrd", pages(input.image_size), "the file"},
-                    {"beside them", image.piece == 0 ? 0 : kBeside, "as kexec -p has it"},
-                    {"crashkernel=,cma", input.cma, "nothing is placed there"}}};
+                    {"beside them", image.piece == 0 ? 0 : kBeside, "as kexec -p has it"}}};
 }
 
 Peak direct_peak(const ModelInput& input) {
@@ -219,11 +220,18 @@ Fit predict_in(const ModelInput& input, std::uint64_t reservation) {
     if (buffers.bytes > 0) peak->terms.push_back(buffers);
   }
   // A driver may take more than any table knows: what a capture needed here is believed.
-  if (const std::uint64_t known = fit.capture.total(); input.kernel.measured_peak > known) {
-    fit.capture.terms.push_back(
-        {"all else", input.kernel.measured_peak - known, input.kernel.source});
+  if (input.kernel.measured_peak > 0) {
+    const std::uint64_t peak =
+        input.kernel.measured_peak + map.bytes - std::min(map.bytes, kMapOfMeasurements);
+    const std::uint64_t known = fit.capture.total();
+    if (peak > known) fit.capture.terms.push_back({"all else", peak - known, input.kernel.source});
   }
-  fit.needed = (fit.largest().total() + kMiB - 1) / kMiB * kMiB;
+  fit.needed = whole_mebibytes(fit.largest().total());
+  fit.needed_with_cma = fit.needed;
+  if (input.cma > 0) {
+    const std::uint64_t placed = whole_mebibytes(fit.place.total()) + input.cma;
+    fit.needed_with_cma = std::max(fit.needed, placed);
+  }
   return fit;
 }
 
@@ -237,6 +245,7 @@ Fit predict(const ModelInput& input) {
     tried = fit.needed;
     fit = predict_in(input, tried);
     fit.needed = std::max(fit.needed, tried);
+    fit.needed_with_cma = std::max(fit.needed_with_cma, fit.needed);
   }
   return fit;
 }

@@ -44,7 +44,7 @@ struct ModelInput {
   cpio::Compression compression;  // of the archive
   KernelMemory kernel;
   std::uint64_t reservation_end = 0;        // address behind it; 0: unknown, see memory_map()
-  std::uint64_t cma = 0;                    // bytes of crashkernel=,cma that `needed` is to include
+  std::uint64_t cma = 0;                    // bytes of crashkernel=,cma that a capture has besides
   std::uint64_t ram = 0;                    // bytes of the crashed kernel
   std::vector<std::string> dump_arguments;  // of makedumpfile
   BounceBuffers bounce_buffers;
@@ -58,6 +58,9 @@ struct ModelInput {
 struct Fit {
   Peak place, unpack, load, capture;  // unpack: or "starting init", where that takes more
   std::uint64_t needed = 0;           // smallest reservation in bytes, a multiple of 1 MiB
+  // The smallest sum of both parts with that crashkernel=,cma, in which kexec places nothing;
+  // without one the same.
+  std::uint64_t needed_with_cma = 0;
   [[nodiscard]] std::array<const Peak*, 4> peaks() const {
     return {&place, &unpack, &load, &capture};
   }

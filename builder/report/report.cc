@@ -136,7 +136,8 @@ std::string report_json(const Report& report) {
   }
   Json peaks = Json::array();
   for (const Peak* peak : report.fit.peaks()) peaks.push_back(peak_json(*peak));
-  Json fit = fit_json(report.fit.needed, report.reservation);
+  Json fit = fit_json(report.fit.needed_with_cma, report.reservation);
+  fit["needed_bytes"] = report.fit.needed;
   fit["decides"] = report.fit.largest().name;
   fit["peaks"] = std::move(peaks);
   return json_text({{"result", report.output.empty() ? "planned" : "built"},

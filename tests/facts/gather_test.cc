@@ -291,6 +291,8 @@ TEST(Gather, CountsDevicesThatTheTargetDoesNotNeed) {
   root.directory("/sys/bus/pci/devices/0000:00:00.0")
       .directory("/sys/bus/pci/devices/0000:00:01.0");
   root.directory("/sys/bus/acpi/devices/LNXSYSTM:00");
+  // A virtual function of a network card.
+  root.directory("/sys/bus/pci/devices/0000:00:01.1/physfn");
   EXPECT_EQ(gathered(root).pci_devices, 2u);
   EXPECT_EQ(gathered(root).acpi_devices, 1u);
 }

@@ -61,7 +61,8 @@ TEST(BounceBuffers, CountInEveryMomentAndSayWhy) {
 }
 
 TEST(BounceBuffers, OfACaptureThatWasMeasuredAreNotCountedTwice) {
-  ModelInput input{.kernel = {.source = "test", .measured_peak = 100 * kMiB}};
+  ModelInput input{.kernel = {.source = "test", .measured_peak = 100 * kMiB},
+                   .reservation_end = 1024 * kMiB};
   input.bounce_buffers = of("", {"sev"});
   EXPECT_EQ(predict(input).capture.total(), 100 * kMiB);
 }

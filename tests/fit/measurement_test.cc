@@ -119,13 +119,23 @@ TEST(Measurement, HoldsForItsKernelAndProfileAlone) {
 }
 
 TEST(Measurement, PeakOfACaptureIsALowerBoundOfTheModel) {
-  ModelInput input{.kernel = kTable};
+  ModelInput input{.kernel = kTable, .reservation_end = 1024 * kMiB};
   const std::uint64_t before = predict(input).capture.total();
   input.kernel.measured_peak = before - 1;
   EXPECT_EQ(predict(input).capture.total(), before);
   input.kernel.measured_peak = 100 * kMiB;
   EXPECT_EQ(predict(input).capture.total(), 100 * kMiB);
   EXPECT_EQ(predict(input).needed, 100 * kMiB);
+  // Across a border there is one section more, which that capture had not.
+  input.reservation_end += 48 * kMiB;
+  EXPECT_EQ(predict(input).needed, 102 * kMiB);
+}
+
+TEST(Measurement, TakesOffNoMoreThanTheMapMayHaveHad) {
+  // 128M that start on a border, and low memory: as many sections as 73M.
+  nlohmann::json json = report();
+  json["memory"]["map_kib"] = (128 * 1024) + 632;
+  EXPECT_EQ(measure(json)->peak_bytes, ((128 - 50) * kMiB) + (632 << 10));
 }
 
 }  // namespace

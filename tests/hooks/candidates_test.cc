@@ -232,8 +232,9 @@ TEST_F(Candidates, FileThatMayBeOfAnotherKernelIsRefusedBesideTheSetting) {
   EXPECT_THAT(with_kernel.error().message, HasSubstr("KDUMP_KERNEL=/boot/special"));
   machine.configure("KDUMP_KERNEL_VERSION=smallest\nKDUMP_INITRD=/boot/special\n");
   EXPECT_THAT(load(machine.context()).error().message, HasSubstr("KDUMP_INITRD=/boot/special"));
+  // Should that kernel be gone, the running one would be loaded with the modules of another.
   machine.configure(std::string("KDUMP_INITRD=/boot/special\nKDUMP_KERNEL_VERSION=") + kOld + "\n");
-  EXPECT_EQ(loaded_kernel(), std::string("/boot/vmlinuz-") + kOld);
+  EXPECT_THAT(load(machine.context()).error().message, HasSubstr("KDUMP_INITRD=/boot/special"));
 }
 
 TEST_F(Candidates, EstimateIsOfTheChosenKernelAndShowsTheOthers) {
