@@ -204,8 +204,13 @@ class Postrm : public KernelHook {
     }
   }
   static std::vector<std::string> files_of(const std::string& version) {
-    return {"initrd.img-" + version, "initrd.img-" + version + ".manifest",
-            "size_initrd.img-" + version, "latest_sysctls-" + version, "mem-" + version};
+    return {"initrd.img-" + version,
+            "initrd.img-" + version + ".manifest",
+            "measured-" + version + ".json",
+            "calibrated-" + version + ".json",
+            "size_initrd.img-" + version,
+            "latest_sysctls-" + version,
+            "mem-" + version};
   }
   void link(const std::string& name, const std::string& target) {
     std::filesystem::create_symlink(target, root.path("var/lib/kdump/" + name));
@@ -226,7 +231,7 @@ class Postrm : public KernelHook {
 TEST_F(Postrm, RemovesWhatBelongsToThisVersionOnly) {
   EXPECT_EQ(run({kVersion}, {{"DEB_MAINT_PARAMS", "remove"}}).status, 0);
   for (const std::string& name : files_of(kVersion)) EXPECT_FALSE(is_left(name)) << name;
-  EXPECT_EQ(left().size(), 10U);
+  EXPECT_EQ(left().size(), 14U);
 }
 
 TEST_F(Postrm, RemovesLinksThatLedThere) {
@@ -270,12 +275,12 @@ TEST_F(Postrm, UpgradeKeepsEverything) {
   for (const char* action : {"upgrade 6.1.1", "failed-upgrade 1", "abort-install", "configure"}) {
     EXPECT_EQ(run({kVersion}, {{"DEB_MAINT_PARAMS", action}}).status, 0);
   }
-  EXPECT_EQ(left().size(), 15U);
+  EXPECT_EQ(left().size(), 21U);
 }
 
 TEST_F(Postrm, PurgeRemovesToo) {
   run({kVersion}, {{"DEB_MAINT_PARAMS", "purge"}});
-  EXPECT_EQ(left().size(), 10U);
+  EXPECT_EQ(left().size(), 14U);
 }
 
 TEST_F(Postrm, NeverFails) {
@@ -295,7 +300,7 @@ TEST_F(Postrm, WaitsForTheLockOfKdumpConfig) {
   const ProgramOutcome outcome = run({kVersion});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("kdump-config holds " + root.path("run/kdump/lock")));
-  EXPECT_EQ(left().size(), 15U);
+  EXPECT_EQ(left().size(), 21U);
 }
 
 TEST_F(Postrm, LockIsForRootOnly) {
@@ -313,7 +318,7 @@ TEST_F(Postrm, WithoutAPlaceForTheLockTheFilesStay) {
   const ProgramOutcome outcome = run({kVersion});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("W: kdump-tools: files of"));
-  EXPECT_EQ(left().size(), 15U);
+  EXPECT_EQ(left().size(), 21U);
 }
 
 TEST_F(Postrm, AsksForTheKernelThatTakesItsPlaceWhenTheFilesAreGone) {
@@ -349,7 +354,7 @@ TEST_F(Postrm, KernelInItsPlaceThatCannotBeBuiltIsSaidAndFailsNothing) {
 
 TEST_F(Postrm, KernelWithoutInitrdIsSkipped) {
   run({kVersion}, {{"INITRD", "No"}});
-  EXPECT_EQ(left().size(), 15U);
+  EXPECT_EQ(left().size(), 21U);
 }
 
 }  // namespace
