@@ -16,15 +16,17 @@ std::string first_line(const FileReader& reader, std::string_view path) {
   return text.substr(0, text.find('\n'));
 }
 
-bool write_to(const RootedReader& reader, std::string_view path, std::string_view text) {
-  const Fd fd(::open(reader.host_path(path).value_or("").c_str(), O_WRONLY | O_CLOEXEC));
+bool write_to(const RootedReader& reader, std::string_view path, std::string_view text,
+              int flags = 0) {
+  const Fd fd(::open(reader.host_path(path).value_or("").c_str(), O_WRONLY | O_CLOEXEC | flags));
   return fd.valid() &&
          ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
 // Nobody else takes a message at this time. <2>: "quiet" lets nothing but errors through.
 bool log_line(const RootedReader& reader, std::string_view text) {
-  return write_to(reader, "/dev/kmsg", fmt::format("<2>{}{}\n", kdinit::kRehearsalMark, text));
+  return write_to(reader, "/dev/kmsg", fmt::format("<2>{}{}\n", kdinit::kRehearsalMark, text),
+                  O_APPEND);
 }
 
 }  // namespace

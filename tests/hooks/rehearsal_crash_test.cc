@@ -72,6 +72,9 @@ TEST_F(CrashForRehearsal, MarksTheLogAndCrashesOnce) {
   // A crash does not come back; what comes back has failed.
   EXPECT_EQ(crash_for_rehearsal(machine.reader(), "reboot", 0), 1);
   EXPECT_EQ(sysrq(), "c");
+  EXPECT_EQ(log(), fmt::format("<2>kdump-config: rehearsal {}: crashing on purpose\n"
+                               "<2>kdump-config: rehearsal failed: the kernel did not crash\n",
+                               kThisBoot));
   EXPECT_FALSE(begun());
   machine.root.write("proc/sysrq-trigger", "");
   EXPECT_EQ(crash_for_rehearsal(machine.reader(), "reboot", 0), 0);
