@@ -203,7 +203,8 @@ Result<void> save_raw(const Context& context, const KdumpConfig& config, const S
   const Result<void> copied = copy_vmcore(context.runner, places, directory, system, report);
   if (!copied) {
     report.add_failure("raw copy", copied.error().message);
-  } else if (config.num_dumps > 0 && !report.rehearsal) {
+  } else if (config.num_dumps > 0 && !report.rehearsal &&
+             (report.dmesg_saved || !config.dump_dmesg)) {
     kdinit::Text<256> deleted;
     const int error = kdinit::delete_old_runs(
         base, report.stamp.view(), static_cast<std::uint32_t>(config.num_dumps), deleted, system);

@@ -123,8 +123,10 @@ void Capture::save() {
                      : report_.dmesg_saved        ? Result::kDmesgOnly
                                                   : Result::kFailed;
   }
-  // No dump of a real crash goes for one that is removed when it was looked at.
-  if (is_saved(report_.result) && config_.keep_dumps > 0 && !report_.rehearsal) {
+  // No dump of a real crash goes for one that is removed when it was looked at. Without its log
+  // nobody knows which one this is; where none is wanted, no rehearsal is armed.
+  if (is_saved(report_.result) && config_.keep_dumps > 0 && !report_.rehearsal &&
+      report_.dmesg_saved == want_dmesg) {
     step("retention", &Capture::delete_old_dumps);
   }
   write_report(false);

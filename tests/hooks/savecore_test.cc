@@ -192,13 +192,26 @@ TEST_F(Savecore, CopyThatStallsIsEnded) {
 TEST_F(Savecore, RawCopyIsASavedCrashAndEndsInRetention) {
   machine.root.write("var/crash/202001010000/dump.202001010000", "x");
   config.num_dumps = 1;
-  install("makedumpfile", "exit 1");
+  install("makedumpfile", "for last; do :; done; [ $1 = --dump-dmesg ] && echo log >\"$last\"");
   ASSERT_TRUE(save().has_value());
   const std::string report = files().at("kdump-report.json");
   EXPECT_THAT(report, HasSubstr("\"result\": \"saved-raw\""));
   EXPECT_THAT(report, HasSubstr("\"dump_file\": \"vmcore."));
   EXPECT_THAT(report, HasSubstr("makedumpfile ended with exit code 1")) << "the reason is kept";
   EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202001010000")));
+}
+
+// It may be a rehearsal.
+TEST_F(Savecore, RawCopyWhoseLogCouldNotBeReadLetsNoOldDumpGo) {
+  machine.root.write("var/crash/202001010000/dump.202001010000", "x");
+  config.num_dumps = 1;
+  install("makedumpfile", "exit 1");
+  ASSERT_TRUE(save().has_value());
+  EXPECT_TRUE(std::filesystem::exists(machine.root.path("var/crash/202001010000")));
+  config.dump_dmesg = false;
+  ASSERT_TRUE(save().has_value());
+  EXPECT_FALSE(std::filesystem::exists(machine.root.path("var/crash/202001010000")))
+      << "no rehearsal is armed where no log is wanted";
 }
 
 // A raw copy would only fill it again.

@@ -219,6 +219,24 @@ TEST_F(CaptureTest, RehearsalSaysSoAndNoOldDumpGoesForIt) {
   EXPECT_THAT(system.console, HasSubstr("this is a rehearsal"));
 }
 
+// It may be a rehearsal.
+TEST_F(CaptureTest, NoOldDumpGoesForOneWhoseLogCouldNotBeRead) {
+  config.keep_dumps = 1;
+  root.write("target/var/crash/202301010000/dump", "old");
+  system.dmesg_result = exit_code(1);
+  run();
+  EXPECT_EQ(report.result, Result::kSaved);
+  EXPECT_TRUE(std::filesystem::exists(root.path("target/var/crash/202301010000/dump")));
+}
+
+TEST_F(CaptureTest, OldDumpsGoWhereNoLogIsWanted) {
+  config.keep_dumps = 1;
+  config.skip_dmesg = true;
+  root.write("target/var/crash/202301010000/dump", "old");
+  run();
+  EXPECT_FALSE(std::filesystem::exists(root.path("target/var/crash/202301010000")));
+}
+
 TEST_F(CaptureTest, RunWithinTheSameMinuteKeepsBothDumps) {
   run();
   Report second;
