@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 
 #include "builder/base/atomic_file.h"
 #include "builder/base/digest.h"
@@ -133,26 +135,53 @@ bool is_rebooting(const Context& context) {
   return job && job->status == 0 && job->output.find_first_of("123456789") != std::string::npos;
 }
 
-// The files with the log of a capture, "dmesg.STAMP", have the line of crash_for_rehearsal().
-bool has_mark(const Context& context, const std::string& run, const std::string& mark) {
-  for (const std::string& name : context.reader.list(run).value_or(std::vector<std::string>{})) {
-    const std::string path = fmt::format("{}/{}", run, name);
-    const Result<FileStatus> file = context.reader.status(path);
-    if (!name.starts_with("dmesg.") || !file || file->size > kLargestLog) continue;
-    if (context.reader.read(path).value_or("").find(mark) != std::string::npos) return true;
-  }
-  return false;
+// The host's path of a directory or file (S_IFDIR, S_IFREG) of ours, no link; empty: it is not. In
+// a world-writable /var/crash anybody may have made one of that name.
+std::string own_path(const Context& context, const std::string& path, unsigned type) {
+  const std::string_view name = base_name(path);
+  const Result<std::string> parent =
+      context.reader.host_path(path.substr(0, path.size() - name.size()));
+  if (!parent) return {};
+  std::string host = fmt::format("{}/{}", *parent, name);
+  return kdinit::is_own(AT_FDCWD, host.c_str(), type) ? host : std::string();
 }
 
-std::string run_of(const Context& context, const KdumpConfig& config, const Rehearsal& rehearsal) {
-  const std::string mark = std::string(kdinit::kRehearsalMark) + rehearsal.boot_id;
-  std::vector<std::string> runs = list_runs(context.reader, config);
-  if (runs.size() > kMostRuns) runs.resize(kMostRuns);
-  // Power may have been lost when it was put apart and the record did not say so yet.
+// Empty where that is none of ours, or larger.
+std::string read_own(const Context& context, const std::string& path, std::uint64_t largest) {
+  const Result<FileStatus> file = context.reader.status(path);
+  if (own_path(context, path, S_IFREG).empty() || !file || file->size > largest) return {};
+  return context.reader.read(path).value_or("");
+}
+
+// The log of a capture, "dmesg.STAMP", has the line of crash_for_rehearsal().
+bool has_mark(const Context& context, const std::string& run, const std::string& mark) {
+  std::string_view stamp = base_name(run);
+  if (stamp.starts_with(kPutApart)) stamp.remove_prefix(kPutApart.size());
+  const std::string log = fmt::format("{}/dmesg.{}", run, stamp);
+  return read_own(context, log, kLargestLog).find(mark) != std::string::npos;
+}
+
+// Power may have been lost when a dump was put apart and the record did not say so yet.
+std::vector<std::string> list_put_apart(const Context& context, const KdumpConfig& config) {
+  std::vector<std::string> found;
   for (const std::string& name :
        context.reader.list(config.core_dir).value_or(std::vector<std::string>{})) {
-    if (name.starts_with(kPutApart)) runs.push_back(fmt::format("{}/{}", config.core_dir, name));
+    std::string path = fmt::format("{}/{}", config.core_dir, name);
+    if (name.starts_with(kPutApart) && kdinit::is_run_name(name.substr(kPutApart.size())) &&
+        !own_path(context, path, S_IFDIR).empty()) {
+      found.push_back(std::move(path));
+    }
   }
+  std::ranges::reverse(found);  // the newest first, as those of list_runs()
+  return found;
+}
+
+// Looks at one log in each of the newest directories.
+std::string run_of(const Context& context, const KdumpConfig& config, const Rehearsal& rehearsal) {
+  const std::string mark = std::string(kdinit::kRehearsalMark) + rehearsal.boot_id;
+  std::vector<std::string> runs = list_put_apart(context, config);
+  std::ranges::move(list_runs(context.reader, config), std::back_inserter(runs));
+  if (runs.size() > kMostRuns) runs.resize(kMostRuns);
   for (const std::string& run : runs) {
     if (has_mark(context, run, mark)) return run;
   }
@@ -178,13 +207,10 @@ Result<std::string> put_apart(const Context& context, const std::string& run) {
 
 // Only a directory that put_apart() can have made.
 void remove_run(const Context& context, const std::string& run) {
-  const Result<std::string> host = context.reader.host_path(run);
-  if (!host || !base_name(run).starts_with(kPutApart) ||
-      !kdinit::is_own(AT_FDCWD, host->c_str(), S_IFDIR)) {
-    return;
-  }
+  const std::string host = own_path(context, run, S_IFDIR);
+  if (host.empty() || !base_name(run).starts_with(kPutApart)) return;
   std::error_code error;
-  fs::remove_all(*host, error);
+  fs::remove_all(host, error);
   if (error) context.say(fmt::format("{}: {}, ignoring", run, error.message()));
 }
 
@@ -276,11 +302,8 @@ Result<void> settle_rehearsal(const Context& context) {
                   .report = {},
                   .target = describe_target(context, config)};
   if (!now.run.empty()) {
-    const std::string report = fmt::format("{}/{}", now.run, kdinit::kReportName);
-    const Result<FileStatus> file = context.reader.status(report);
-    if (file && file->size <= kdinit::kMaxReportBytes) {
-      now.report = context.reader.read(report).value_or("");
-    }
+    now.report = read_own(context, fmt::format("{}/{}", now.run, kdinit::kReportName),
+                          kdinit::kMaxReportBytes);
     if (const Result<void> learned = learn(context, config); !learned) {
       context.say(learned.error().message + ", ignoring");
     }
