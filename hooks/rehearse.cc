@@ -222,10 +222,8 @@ std::string now_text() {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local)};
 }
 
-}  // namespace
-
-Result<void> arm_rehearsal(const Context& context) {
-  KD_TRY(const FileLock held, take_lock(context));
+// The caller holds the lock.
+Result<void> arm(const Context& context) {
   KD_TRY(const StatusFacts facts, gather_status(context));
   if (const auto found = refusals(read_readiness(context, facts)); !found.empty()) {
     return fail(ErrorKind::kFailed, "not armed, nothing is going to happen:\n  {}",
@@ -244,24 +242,46 @@ Result<void> arm_rehearsal(const Context& context) {
   KD_TRY(rehearsal.setup, read_setup(context, facts.state, *facts.plan));
   context.say(announcement(rehearsal, facts.state.config.core_dir));
   KD_CHECK(keep(context, rehearsal));
-  Result<void> started = run_systemctl(context, "start");
-  if (!started) remove(context, kRehearsalRecord);
-  return started;
+  return run_systemctl(context, "start");
+}
+
+// What was armed in this boot, if something was. The caller holds the lock, and stops the unit
+// without it: that begins a rehearsal, which is not there any more, and takes the lock for that.
+bool take_back(const Context& context) {
+  const std::optional<Rehearsal> rehearsal = read_record(context.reader);
+  if (!rehearsal || !rehearsal->is_pending() || rehearsal->boot_id != boot_id(context)) {
+    return false;
+  }
+  remove(context, kRehearsalBegun);
+  remove(context, kRehearsalRecord);
+  return true;
+}
+
+}  // namespace
+
+Result<void> arm_rehearsal(const Context& context) {
+  Result<void> armed;
+  {
+    KD_TRY(const FileLock held, take_lock(context));
+    armed = arm(context);
+    // Nor is one going to happen that was armed before.
+    if (armed || !take_back(context)) return armed;
+  }
+  if (const Result<void> stopped = run_systemctl(context, "stop"); !stopped) {
+    context.say(stopped.error().message + ", ignoring");
+  }
+  return armed;
 }
 
 Result<void> cancel_rehearsal(const Context& context) {
   {
     KD_TRY(const FileLock held, take_lock(context));
-    const std::optional<Rehearsal> rehearsal = read_record(context.reader);
-    if (!rehearsal || !rehearsal->is_pending() || rehearsal->boot_id != boot_id(context)) {
+    if (!take_back(context)) {
       context.say("no rehearsal is armed");
       return {};
     }
-    remove(context, kRehearsalBegun);
-    remove(context, kRehearsalRecord);
   }
   context.say("the next reboot is an ordinary one");
-  // That begins a rehearsal, which is not there any more; it takes the lock for that.
   return run_systemctl(context, "stop");
 }
 

@@ -330,6 +330,30 @@ TEST_F(Rehearse, IsRefusedWithEveryReason) {
   EXPECT_FALSE(crashed());
 }
 
+TEST_F(Rehearse, ARefusalTakesBackTheOneBefore) {
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  machine.check_status = 10;
+  const Result<void> armed = arm_rehearsal(machine.context());
+  ASSERT_FALSE(armed);
+  EXPECT_THAT(armed.error().message, HasSubstr("not armed, nothing is going to happen"));
+  EXPECT_THAT(machine.runner.calls, testing::Contains(ElementsAre("/usr/sbin/systemctl", "stop",
+                                                                  "kdump-tools-rehearse.service")));
+  EXPECT_EQ(text(), "none");
+  machine.check_status = 0;
+  shut_down("reboot");
+  EXPECT_FALSE(crashed());
+}
+
+// The record says so as long as nobody arms the next.
+TEST_F(Rehearse, ARefusalLeavesAnEarlierResult) {
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  shut_down("poweroff");
+  boot(kSecondBoot);
+  machine.check_status = 10;
+  EXPECT_FALSE(arm_rehearsal(machine.context()));
+  EXPECT_THAT(text(), HasSubstr("has shown nothing"));
+}
+
 TEST_F(Rehearse, IsRefusedWhereTheImageDoesNotFit) {
   machine.root.write(std::string("var/lib/kdump/initrd.img-") + kRunning + ".manifest",
                      R"({"needed": 135266304})");
