@@ -17,17 +17,6 @@
 namespace kd {
 namespace {
 
-// The figure is unknown where there is no directory yet; 0 then.
-std::uint64_t free_space(const RootedReader& reader, const std::string& directory) {
-  const Result<std::string> path = reader.host_path(directory);
-  struct statvfs info {};
-  if (!path || ::statvfs(path->c_str(), &info) != 0) return 0;
-  // f_bfree: root writes the dump.
-  const std::uint64_t space = std::uint64_t{info.f_bfree} * info.f_frsize;
-  const Result<MachineFacts> machine = gather_machine(reader, directory);
-  return machine ? std::min(space, pool_room(*machine, machine->dump_mount.device)) : space;
-}
-
 // Empty where it cannot be told.
 std::string file_system_of(const RootedReader& reader, const std::string& directory) {
   const auto mounts = parse_mountinfo(reader.read("/proc/self/mountinfo").value_or(""));
@@ -66,6 +55,16 @@ std::string running_kernel(const FileReader& reader) {
 }
 
 }  // namespace
+
+std::uint64_t free_space(const RootedReader& reader, const std::string& directory) {
+  const Result<std::string> path = reader.host_path(directory);
+  struct statvfs info {};
+  if (!path || ::statvfs(path->c_str(), &info) != 0) return 0;
+  // f_bfree: root writes the dump.
+  const std::uint64_t space = std::uint64_t{info.f_bfree} * info.f_frsize;
+  const Result<MachineFacts> machine = gather_machine(reader, directory);
+  return machine ? std::min(space, pool_room(*machine, machine->dump_mount.device)) : space;
+}
 
 DumpCheck check_dump(const Context& context, const KdumpConfig& config, std::string_view running,
                      std::string_view capture, bool direct) {

@@ -38,6 +38,9 @@ std::vector<std::string> dump_notes(const DumpCheck& check);
 // "makedumpfile 1.7.2, -c -d 31", for show.
 std::string describe_dump(const DumpCheck& check);
 
+// Bytes free for a dump in a directory. The figure is unknown where there is none yet; 0 then.
+std::uint64_t free_space(const RootedReader& reader, const std::string& directory);
+
 // The arguments of makedumpfile in the real root: of the kernel that crashed where `vmcore` (a path
 // of the host) tells its release, else of the one that runs.
 Result<DumpArguments> arguments_for_vmcore(const FileReader& reader, const KdumpConfig& config,

@@ -164,6 +164,8 @@ Rehearsal begin(Rehearsal rehearsal, const AtShutdown& now) {
     why = now.problem;
   } else if (const auto changed = changes(rehearsal.setup, now.setup); !changed.empty()) {
     why = fmt::format("changed since it was armed: {}", fmt::join(changed, "; "));
+  } else if (const auto refused = refusals(now.readiness); !refused.empty()) {
+    why = fmt::format("{}", fmt::join(refused, "; "));
   }
   if (!why.empty()) return ended(std::move(rehearsal), State::kNotShown, std::move(why));
   rehearsal.state = State::kBegun;

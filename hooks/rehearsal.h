@@ -68,7 +68,7 @@ Result<Rehearsal> rehearsal_from_json(std::string_view text);
 
 // ---- before the reboot
 struct Readiness {
-  std::vector<std::string> reasons;     // of kdump-config status, when it is not "ready"
+  std::vector<std::string> reasons;     // of status, when it is not "ready"; not at a shutdown
   bool systemd = false;                 // runs this system
   bool shutdown_program = false;        // is installed where systemd-shutdown looks
   bool sysrq = false;                   // /proc/sysrq-trigger is there
@@ -92,7 +92,8 @@ struct AtShutdown {
   bool rebooting = false;  // systemd has a job for reboot.target
   bool loaded = false;
   CaptureSetup setup;
-  std::string problem;  // why that cannot be told
+  Readiness readiness;
+  std::string problem;  // why those cannot be told
 };
 // Armed becomes begun, or kNotShown with the reason. Others stay.
 Rehearsal begin(Rehearsal rehearsal, const AtShutdown& now);

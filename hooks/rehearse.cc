@@ -79,13 +79,6 @@ Result<CaptureSetup> read_setup(const Context& context, const KdumpState& state,
                       .target = describe_target(context, state.config)};
 }
 
-Result<CaptureSetup> setup_now(const Context& context) {
-  KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
-  const KernelChoice choice = choose_capture_kernel(context, choice_inputs(state));
-  KD_TRY(const LoadPlan plan, plan_load(context, state, choice));
-  return read_setup(context, state, plan);
-}
-
 std::string newest_run(const Context& context, const KdumpConfig& config) {
   const std::vector<std::string> runs = list_runs(context.reader, config);
   return runs.empty() ? std::string() : runs.front();
@@ -96,25 +89,37 @@ bool is_shutdown_program_installed(const FileReader& reader) {
          reader.exists("/lib/systemd/system-shutdown/kdump-tools.shutdown");
 }
 
-Readiness read_readiness(const Context& context, const StatusFacts& facts) {
+Readiness read_readiness(const Context& context, const KdumpState& state, const LoadPlan* plan,
+                         std::uint64_t space) {
   const FileReader& reader = context.reader;
-  Readiness readiness{.reasons = assess(facts).reasons,
+  Readiness readiness{.reasons = {},
                       .systemd = reader.exists("/run/systemd/system"),
                       .shutdown_program = is_shutdown_program_installed(reader),
                       .sysrq = reader.exists("/proc/sysrq-trigger"),
                       .kernel_log = one_line(reader, "/proc/sys/kernel/printk_devkmsg"),
-                      .saves_log = facts.state.config.dump_dmesg,
+                      .saves_log = state.config.dump_dmesg,
                       .loaded_by = one_line(reader, kLoadedMark),
                       .would_load = {},
                       .dump_bytes = kernel_memory_in_use(reader.read("/proc/meminfo").value_or("")),
-                      .space = facts.dump.space,
-                      .directory = facts.state.config.core_dir};
-  if (facts.plan) {
-    for (const auto& command : facts.plan->commands) {
+                      .space = space,
+                      .directory = state.config.core_dir};
+  if (plan != nullptr) {
+    for (const auto& command : plan->commands) {
       readiness.would_load.push_back(describe_command(command));
     }
   }
   return readiness;
+}
+
+// Since it was armed, a disk may have filled up, or an administrator have switched the log off.
+Result<void> read_setup_and_readiness(const Context& context, AtShutdown& now) {
+  KD_TRY(const KdumpState state, read_state(context.reader, context.config_path));
+  const KernelChoice choice = choose_capture_kernel(context, choice_inputs(state));
+  KD_TRY(const LoadPlan plan, plan_load(context, state, choice));
+  KD_TRY(now.setup, read_setup(context, state, plan));
+  now.readiness =
+      read_readiness(context, state, &plan, free_space(context.reader, state.config.core_dir));
+  return {};
 }
 
 Result<void> run_systemctl(const Context& context, std::string_view verb) {
@@ -225,7 +230,10 @@ std::string now_text() {
 // The caller holds the lock.
 Result<void> arm(const Context& context) {
   KD_TRY(const StatusFacts facts, gather_status(context));
-  if (const auto found = refusals(read_readiness(context, facts)); !found.empty()) {
+  Readiness readiness =
+      read_readiness(context, facts.state, facts.plan ? &*facts.plan : nullptr, facts.dump.space);
+  readiness.reasons = assess(facts).reasons;
+  if (const auto found = refusals(readiness); !found.empty()) {
     return fail(ErrorKind::kFailed, "not armed, nothing is going to happen:\n  {}",
                 fmt::join(found, "\n  "));
   }
@@ -289,12 +297,14 @@ Result<void> begin_rehearsal(const Context& context) {
   KD_TRY(const FileLock held, take_lock(context));
   const std::optional<Rehearsal> armed = read_record(context.reader);
   if (!armed || armed->state != Rehearsal::State::kArmed) return {};
-  AtShutdown now{.boot_id = boot_id(context), .rebooting = is_rebooting(context), .setup = {}};
-  now.loaded = crash_kernel_loaded(context.reader);
-  if (Result<CaptureSetup> setup = setup_now(context)) {
-    now.setup = *std::move(setup);
-  } else {
-    now.problem = setup.error().message;
+  AtShutdown now{.boot_id = boot_id(context),
+                 .rebooting = is_rebooting(context),
+                 .loaded = crash_kernel_loaded(context.reader),
+                 .setup = {},
+                 .readiness = {},
+                 .problem = {}};
+  if (const Result<void> read = read_setup_and_readiness(context, now); !read) {
+    now.problem = read.error().message;
   }
   const Rehearsal begun = begin(*armed, now);
   if (begun == *armed) return {};

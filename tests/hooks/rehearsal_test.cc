@@ -34,10 +34,6 @@ Rehearsal rehearsal(State state) {
           .run = {}};
 }
 
-AtShutdown shutdown() {
-  return {.boot_id = "before", .rebooting = true, .loaded = true, .setup = setup(), .problem = {}};
-}
-
 std::string report(const std::string& result, const std::string& error = "") {
   return fmt::format(
       R"({{"version": 1, "result": "{}", "failed_step": "{}", "error": "{}", "dump_bytes": 2097152,
@@ -119,6 +115,15 @@ TEST(RehearsalRefusals, ADumpHasWhatIsTheKernels) {
 
 // ---- at the shutdown
 
+AtShutdown shutdown() {
+  return {.boot_id = "before",
+          .rebooting = true,
+          .loaded = true,
+          .setup = setup(),
+          .readiness = ready(),
+          .problem = {}};
+}
+
 TEST(BeginRehearsal, InARebootOfTheSameMachine) {
   EXPECT_EQ(begin(rehearsal(State::kArmed), shutdown()).state, State::kBegun);
 }
@@ -143,6 +148,17 @@ TEST(BeginRehearsal, NotWithAnotherImageThanTheOneThatWasArmed) {
   const Rehearsal ended = begin(rehearsal(State::kArmed), now);
   EXPECT_EQ(ended.state, State::kNotShown);
   EXPECT_THAT(ended.why, HasSubstr("the image is another one"));
+}
+
+// Between arming and the reboot a disk may fill up.
+TEST(BeginRehearsal, NotWhereItWouldBeRefusedNow) {
+  AtShutdown now = shutdown();
+  now.readiness.space = 99;
+  now.readiness.kernel_log = "off";
+  const Rehearsal ended = begin(rehearsal(State::kArmed), now);
+  EXPECT_EQ(ended.state, State::kNotShown);
+  EXPECT_THAT(ended.why,
+              AllOf(HasSubstr("printk.devkmsg=off"), HasSubstr("; /var/crash has 0 MiB")));
 }
 
 TEST(BeginRehearsal, NotWhenNobodyKnowsWhatWouldBeLoaded) {

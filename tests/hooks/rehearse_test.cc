@@ -187,6 +187,32 @@ TEST_F(Rehearse, NothingHappensWhenTheImageWasReplaced) {
   EXPECT_THAT(text(), HasSubstr("changed since it was armed: the image is another one"));
 }
 
+TEST_F(Rehearse, NothingHappensWhereTheTargetHasNoRoomAnyMore) {
+  const std::string total = "MemTotal: 9007199254740991 kB\n";  // 8 EiB: no disk has that free
+  machine.root.write("proc/meminfo", total + "MemFree: 9007199254740991 kB\n");
+  boot(kFirstBoot);
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  machine.root.write("proc/meminfo", total + "MemFree: 1 kB\n");
+  shut_down("reboot");
+  EXPECT_FALSE(crashed());
+  EXPECT_THAT(text(),
+              AllOf(HasSubstr("has shown nothing: /var/crash has"), HasSubstr("make room")));
+}
+
+TEST_F(Rehearse, NothingHappensWhereItCouldNotBeToldFromACrashAnyMore) {
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  machine.root.write("proc/sys/kernel/printk_devkmsg", "off\n");
+  shut_down("reboot");
+  EXPECT_FALSE(crashed());
+  EXPECT_THAT(text(), HasSubstr("has shown nothing: kernel.printk_devkmsg is off"));
+  machine.root.write("proc/sys/kernel/printk_devkmsg", "on\n");
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  machine.configure("KDUMP_DUMP_DMESG=0\n");
+  shut_down("reboot");
+  EXPECT_FALSE(crashed());
+  EXPECT_THAT(text(), HasSubstr("has shown nothing: KDUMP_DUMP_DMESG=0"));
+}
+
 TEST_F(Rehearse, NothingHappensWithoutAKdumpKernel) {
   ASSERT_TRUE(arm_rehearsal(machine.context()));
   machine.set_loaded(false);
