@@ -60,8 +60,8 @@ Rehearsal without_dump(Rehearsal rehearsal, const AfterReboot& now) {
                  "this boot did not begin with the reboot that was armed" + crash);
   }
   return ended(std::move(rehearsal), State::kFailed,
-               fmt::format("nothing was saved: the machine lost power on the way, or the capture "
-                           "failed; {}{}",
+               fmt::format("nothing was saved, no dump was found: the machine did not crash, lost "
+                           "power on the way, or the capture failed; {}{}",
                            kWatch, crash));
 }
 

@@ -55,6 +55,13 @@ Result<void> keep(const Context& context, const Rehearsal& rehearsal) {
   return write_file(file, rehearsal_to_json(rehearsal));
 }
 
+// After that the machine is going to crash.
+Result<void> mark_begun(const Context& context, const Rehearsal& rehearsal) {
+  KD_TRY(const std::string path, writable_path(context, std::string(kRehearsalBegun)));
+  KD_TRY(AtomicFile file, AtomicFile::create(path));
+  return write_file(file, rehearsal.boot_id + "\n");
+}
+
 void remove(const Context& context, std::string_view path) {
   std::error_code ignored;
   if (const Result<std::string> host = context.reader.host_path(path)) fs::remove(*host, ignored);
@@ -308,15 +315,17 @@ Result<void> begin_rehearsal(const Context& context) {
   }
   const Rehearsal begun = begin(*armed, now);
   if (begun == *armed) return {};
-  KD_CHECK(keep(context, begun));
   if (begun.state != Rehearsal::State::kBegun) {
+    KD_CHECK(keep(context, begun));
     context.say("rehearsal: nothing is shown: " + begun.why);
     return {};
   }
-  // The last step, after which the machine is going to crash.
-  KD_TRY(const std::string mark, writable_path(context, std::string(kRehearsalBegun)));
-  KD_TRY(AtomicFile file, AtomicFile::create(mark));
-  KD_CHECK(write_file(file, begun.boot_id + "\n"));
+  // A record that says begun tells of a crash, and no crash is without such a record.
+  KD_CHECK(mark_begun(context, begun));
+  if (Result<void> kept = keep(context, begun); !kept) {
+    remove(context, kRehearsalBegun);
+    return kept;
+  }
   context.say("rehearsal: this machine is going to crash on purpose when everything has ended");
   return {};
 }

@@ -5,7 +5,7 @@
 //
 // clang-format off
 //   arm     kdump-config rehearse       record: armed; kdump-tools-rehearse.service is active
-//   begin   that unit is stopped        record: begun, while disks can be written; a mark in /run
+//   begin   that unit is stopped        a mark in /run; record: begun, while disks can be written
 //   crash   systemd-shutdown            marked in the kernel log
 //   settle  load at the next boot       the dump is found by that mark and put apart
 //   judge   kdump-tools-verify.service  the dump is read and removed

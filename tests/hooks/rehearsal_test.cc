@@ -200,8 +200,9 @@ TEST(SettleRehearsal, ADumpHasToBeReadYet) {
 TEST(SettleRehearsal, WithoutADumpItFailed) {
   const Rehearsal settled = settle(rehearsal(State::kBegun), without_dump());
   EXPECT_EQ(settled.state, State::kFailed);
-  EXPECT_THAT(settled.why, AllOf(HasSubstr("nothing was saved"), HasSubstr("lost power"),
-                                 HasSubstr("console"), Not(HasSubstr("not of a rehearsal"))));
+  EXPECT_THAT(settled.why, AllOf(HasSubstr("nothing was saved, no dump was found"),
+                                 HasSubstr("did not crash, lost power"), HasSubstr("console"),
+                                 Not(HasSubstr("not of a rehearsal"))));
 }
 
 TEST(SettleRehearsal, WhatNeverBeganHasShownNothing) {

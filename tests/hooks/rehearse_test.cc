@@ -160,6 +160,31 @@ TEST_F(Rehearse, NothingHappensAtAPoweroff) {
   EXPECT_FALSE(crashed());
 }
 
+TEST_F(Rehearse, NothingHappensWhereTheRecordCannotBeWritten) {
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  job = "123";
+  {
+    const ReadOnly full(machine, "var/lib/kdump");
+    EXPECT_FALSE(begin_rehearsal(machine.context()));
+  }
+  crash_for_rehearsal(machine.reader(), "reboot", 0);
+  EXPECT_FALSE(crashed());
+  boot(kSecondBoot);
+  EXPECT_THAT(text(), HasSubstr("did not begin with the reboot that was armed"));
+}
+
+// Not "FAILED": there was no crash.
+TEST_F(Rehearse, NothingIsBegunWhereTheMarkCannotBeWritten) {
+  ASSERT_TRUE(arm_rehearsal(machine.context()));
+  job = "123";
+  std::filesystem::create_directory(machine.root.path("run/kdump/rehearsal"));
+  EXPECT_FALSE(begin_rehearsal(machine.context()));
+  crash_for_rehearsal(machine.reader(), "reboot", 0);
+  EXPECT_FALSE(crashed());
+  boot(kSecondBoot);
+  EXPECT_THAT(text(), HasSubstr("did not begin with the reboot that was armed"));
+}
+
 // systemctl reboot --force stops no unit.
 TEST_F(Rehearse, NothingHappensInARebootByForce) {
   ASSERT_TRUE(arm_rehearsal(machine.context()));
