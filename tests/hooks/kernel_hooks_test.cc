@@ -15,10 +15,7 @@
 namespace kd {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::UnorderedElementsAre;
 
 constexpr const char* kVersion = "6.1.0-56-amd64";
 
