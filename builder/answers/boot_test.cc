@@ -36,8 +36,12 @@ Result<Tested> tested_without(WithoutLayers without, ImageRequest request, const
   Tested result{.machine = std::move(plain.machine), .left_out = std::move(without.left_out)};
   KD_TRY(result.image, make_image(made.plan, made.entries, plain_inputs.settings));
   result.reservation = reservation_for(request, facts);
-  const std::uint64_t with = predict(real.model).needed, alone = predict(made.model).needed;
-  result.reservation -= std::min(result.reservation, with - std::min(with, alone));
+  // While it captures: at other moments layers take nothing but their modules.
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  const std::uint64_t with = predict(real.model).capture.total(),
+                      alone = predict(made.model).capture.total();
+  const std::uint64_t more = (with - std::min(with, alone) + kMiB - 1) / kMiB * kMiB;
+  result.reservation -= std::min(result.reservation, more);
   return result;
 }
 
