@@ -111,12 +111,8 @@ KernelMemory memory_of_kernel(const std::string& image, const Roots& roots, cons
                               std::string_view command_line) {
   const std::string& version = facts.kernel.version;
   const std::string_view profile = memory_profile(facts.config);
-  const KernelMemory derived = kernel_memory({.version = version,
-                                              .command_line = command_line,
-                                              .image = facts.kernel.image,
-                                              .pci_devices = facts.machine.pci_devices,
-                                              .acpi_devices = facts.machine.acpi_devices});
-  KernelMemory memory = with_calibration(derived, image, roots, facts, command_line);
+  KernelMemory memory =
+      with_calibration(derived_memory(facts, command_line), image, roots, facts, command_line);
   std::optional<Measurement> measurement =
       measurement_at(roots.host, absolute(boot_test_path(image)));
   if (!facts.recorded) {
@@ -152,6 +148,14 @@ std::string command_line_of(const Facts& facts) {
   return capture_command_line(
              command_line_inputs(facts.machine, facts.config, facts.kernel.version))
       .text;
+}
+
+KernelMemory derived_memory(const Facts& facts, std::string_view command_line) {
+  return kernel_memory({.version = facts.kernel.version,
+                        .command_line = command_line,
+                        .image = facts.kernel.image,
+                        .pci_devices = facts.machine.pci_devices,
+                        .acpi_devices = facts.machine.acpi_devices});
 }
 
 Result<CalibratedKernel> calibrated_kernel(const Roots& roots, const Facts& facts,

@@ -33,6 +33,9 @@ std::uint64_t loaded_module_bytes(const Roots& roots, const Facts& facts);
 // Of a capture by an image of ours.
 std::string command_line_of(const Facts& facts);
 
+// What the kernel takes here with a command line, as far as its file and the machine tell.
+KernelMemory derived_memory(const Facts& facts, std::string_view command_line);
+
 // What a calibration has to be of to be believed.
 Result<CalibratedKernel> calibrated_kernel(const Roots& roots, const Facts& facts,
                                            std::string_view command_line);

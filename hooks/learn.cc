@@ -2,6 +2,7 @@
 #include "hooks/learn.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <sys/stat.h>
 
 #include <ctime>
@@ -34,13 +35,7 @@ Result<Measurement> read_report(const Context& context, const std::string& path)
   return measurement_from_report(text, "a capture");
 }
 
-std::string today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d", &local)};
-}
+std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::localtime(std::time(nullptr))); }
 
 std::string measured_path(std::string_view version) {
   return fmt::format("{}{}.json", kMeasuredPrefix, version);

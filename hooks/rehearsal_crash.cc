@@ -11,11 +11,6 @@
 namespace kd {
 namespace {
 
-std::string first_line(const FileReader& reader, std::string_view path) {
-  const std::string text = reader.read(path).value_or("");
-  return text.substr(0, text.find('\n'));
-}
-
 bool write_to(const RootedReader& reader, std::string_view path, std::string_view text,
               int flags = 0) {
   const Fd fd(::open(reader.host_path(path).value_or("").c_str(), O_WRONLY | O_CLOEXEC | flags));
@@ -30,6 +25,11 @@ bool log_line(const RootedReader& reader, std::string_view text) {
 }
 
 }  // namespace
+
+std::string first_line(const FileReader& reader, std::string_view path) {
+  const std::string text = reader.read(path).value_or("");
+  return text.substr(0, text.find('\n'));
+}
 
 ShutdownFacts read_shutdown_facts(const FileReader& reader, std::string_view verb) {
   return {.verb = std::string(verb),

@@ -15,6 +15,9 @@ namespace kd {
 inline constexpr std::string_view kRehearsalBegun = "/run/kdump/rehearsal";
 inline constexpr std::string_view kBootId = "/proc/sys/kernel/random/boot_id";
 
+// Of a small file; empty without one.
+std::string first_line(const FileReader& reader, std::string_view path);
+
 struct ShutdownFacts {
   std::string verb;     // what systemd-shutdown is about to do: reboot, poweroff, halt, kexec, exit
   std::string begun;    // of kRehearsalBegun; empty without one

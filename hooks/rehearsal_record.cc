@@ -76,10 +76,8 @@ Result<Rehearsal> rehearsal_from_json(std::string_view text) {
   KD_TRY(const Json json, parse_json(text, kMostBytes));
   Rehearsal rehearsal;
   std::string problem, state;
-  std::uint64_t version = 0;
   JsonObject record(json, "", problem);
-  record.read("version", version);
-  if (version != kVersion) record.complain("/version", "is not a known version");
+  record.expect_version(kVersion);
   record.read("state", state);
   const auto* const known =
       std::ranges::find(kStates, state, [](State each) { return name_of(each); });

@@ -2,6 +2,7 @@
 #include "hooks/rehearse.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -35,12 +36,7 @@ constexpr std::string_view kPutApart = "rehearsal-";
 constexpr std::uint64_t kLargestLog = std::uint64_t{64} << 20;
 constexpr std::size_t kMostRuns = 20;
 
-std::string one_line(const FileReader& reader, std::string_view path) {
-  const std::string text = reader.read(path).value_or("");
-  return text.substr(0, text.find('\n'));
-}
-
-std::string boot_id(const Context& context) { return one_line(context.reader, kBootId); }
+std::string boot_id(const Context& context) { return first_line(context.reader, kBootId); }
 
 std::optional<Rehearsal> read_record(const FileReader& reader) {
   const Result<std::string> text = reader.read(kRehearsalRecord);
@@ -49,17 +45,19 @@ std::optional<Rehearsal> read_record(const FileReader& reader) {
   return rehearsal ? std::optional(*std::move(rehearsal)) : std::nullopt;
 }
 
+Result<void> put(const Context& context, std::string_view path, const std::string& text) {
+  KD_TRY(const std::string host, writable_path(context, std::string(path)));
+  KD_TRY(AtomicFile file, AtomicFile::create(host));
+  return write_file(file, text);
+}
+
 Result<void> keep(const Context& context, const Rehearsal& rehearsal) {
-  KD_TRY(const std::string path, writable_path(context, std::string(kRehearsalRecord)));
-  KD_TRY(AtomicFile file, AtomicFile::create(path));
-  return write_file(file, rehearsal_to_json(rehearsal));
+  return put(context, kRehearsalRecord, rehearsal_to_json(rehearsal));
 }
 
 // After that the machine is going to crash.
 Result<void> mark_begun(const Context& context, const Rehearsal& rehearsal) {
-  KD_TRY(const std::string path, writable_path(context, std::string(kRehearsalBegun)));
-  KD_TRY(AtomicFile file, AtomicFile::create(path));
-  return write_file(file, rehearsal.boot_id + "\n");
+  return put(context, kRehearsalBegun, rehearsal.boot_id + "\n");
 }
 
 void remove(const Context& context, std::string_view path) {
@@ -103,9 +101,9 @@ Readiness read_readiness(const Context& context, const KdumpState& state, const 
                       .systemd = reader.exists("/run/systemd/system"),
                       .shutdown_program = is_shutdown_program_installed(reader),
                       .sysrq = reader.exists("/proc/sysrq-trigger"),
-                      .kernel_log = one_line(reader, "/proc/sys/kernel/printk_devkmsg"),
+                      .kernel_log = first_line(reader, "/proc/sys/kernel/printk_devkmsg"),
                       .saves_log = state.config.dump_dmesg,
-                      .loaded_by = one_line(reader, kLoadedMark),
+                      .loaded_by = first_line(reader, kLoadedMark),
                       .would_load = {},
                       .dump_bytes = kernel_memory_in_use(reader.read("/proc/meminfo").value_or("")),
                       .space = space,
@@ -227,11 +225,7 @@ void remove_run(const Context& context, const std::string& run) {
 }
 
 std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local)};
+  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(std::time(nullptr)));
 }
 
 // The caller holds the lock.

@@ -37,10 +37,9 @@ Result<Tested> tested_without(WithoutLayers without, ImageRequest request, const
   KD_TRY(result.image, make_image(made.plan, made.entries, plain_inputs.settings));
   result.reservation = reservation_for(request, facts);
   // While it captures: at other moments layers take nothing but their modules.
-  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   const std::uint64_t with = predict(real.model).capture.total(),
                       alone = predict(made.model).capture.total();
-  const std::uint64_t more = (with - std::min(with, alone) + kMiB - 1) / kMiB * kMiB;
+  const std::uint64_t more = whole_mebibytes(with - std::min(with, alone));
   result.reservation -= std::min(result.reservation, more);
   return result;
 }

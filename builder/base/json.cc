@@ -121,6 +121,12 @@ bool JsonObject::is_array(const Json& from, const std::string& path) {
   return problem_.empty();
 }
 
+void JsonObject::expect_version(std::uint64_t known) {
+  std::uint64_t version = 0;
+  read("version", version);
+  if (version != known) complain(path_of("version"), "is not a known version");
+}
+
 void JsonObject::refuse_other_members() {
   if (!problem_.empty()) return;
   for (const auto& [name, value] : object_.items()) {

@@ -50,6 +50,9 @@ class JsonObject {
     if (const Json* member = find(name)) each(*member, path_of(name), use);
   }
 
+  // Complains unless "version" is that one.
+  void expect_version(std::uint64_t known);
+
   // Those that nobody asked for.
   void refuse_other_members();
 

@@ -34,7 +34,7 @@ constexpr std::uint64_t kSame = 512 * kKiB;
 // struct page is made for whole sections (SECTION_SIZE_BITS of arch/x86/include/asm/sparsemem.h),
 // 2 MiB for each, so both kernels have to see as many: that of the first 640 KiB, and one or more
 // of the reservation.
-constexpr std::uint64_t kSection = 128 * kMiB;
+constexpr std::uint64_t kSection = kMemorySection;
 constexpr std::uint64_t kReservationStart = 2 * kSection;
 // Where a bzImage that is not moved runs: CONFIG_PHYSICAL_START.
 constexpr std::uint64_t kKernelStart = 16 * kMiB;

@@ -73,9 +73,7 @@ Result<Calibration> calibration_from_json(std::string_view text) {
   KD_TRY(const Json json, parse_json(text, kMostBytes));
   std::string problem;
   JsonObject object(json, "", problem);
-  std::uint64_t version = 0;
-  object.read("version", version);
-  if (version != kVersion) object.complain(object.path_of("version"), "is not a known version");
+  object.expect_version(kVersion);
   Calibration calibration;
   object.read("kernel", calibration.kernel.release);
   object.read("profile", calibration.kernel.profile);

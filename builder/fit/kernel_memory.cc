@@ -127,7 +127,7 @@ KernelMemory kernel_memory(const KernelMemoryInput& input) {
 }
 
 std::uint64_t memory_map(std::uint64_t size, std::uint64_t end) {
-  constexpr std::uint64_t kSection = 128 * kMiB;
+  constexpr std::uint64_t kSection = kMemorySection;
   constexpr std::uint64_t kMap = kSection / 4096 * 64;
   static_assert(kMap == kMapOfLowMemory);
   constexpr std::uint64_t kCrashAlign = 16 * kMiB;

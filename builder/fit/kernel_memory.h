@@ -47,6 +47,7 @@ std::string work_source(std::string_view version);
 // there that saves with 71M elsewhere.
 // `size`: bytes reserved; `end`: address behind them, 0 unknown: then it may lie across a border.
 std::uint64_t memory_map(std::uint64_t size, std::uint64_t end);
+inline constexpr std::uint64_t kMemorySection = std::uint64_t{128} << 20;
 inline constexpr std::uint64_t kMapOfLowMemory = std::uint64_t{2} << 20;
 // What is in a Measurement: of a reservation in one section, and of low memory.
 inline constexpr std::uint64_t kMapOfMeasurements = 2 * kMapOfLowMemory;

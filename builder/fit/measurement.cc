@@ -23,12 +23,6 @@ constexpr unsigned kVersion = 1;
 // Both formats are smaller than a tenth of this.
 constexpr std::size_t kMostBytes = std::size_t{64} << 10;
 
-void check_version(JsonObject& object) {
-  std::uint64_t version = 0;
-  object.read("version", version);
-  if (version != kVersion) object.complain(object.path_of("version"), "is not a known version");
-}
-
 Result<Measurement> checked(Measurement measurement) {
   const bool known_origin =
       measurement.origin == "a capture" || measurement.origin == "a boot test";
@@ -82,7 +76,7 @@ Result<Measurement> measurement_from_report(std::string_view text, std::string_v
   std::string problem, result, image_kernel, stamp;
   JsonObject report(json, "", problem);
   Measurement measurement{.origin = std::string(origin)};
-  check_version(report);
+  report.expect_version(kVersion);
   report.read("result", result);
   report.read("kernel", measurement.kernel);
   report.read("profile", measurement.profile);
@@ -123,7 +117,7 @@ Result<Measurement> measurement_from_json(std::string_view text) {
   std::string problem;
   JsonObject object(json, "", problem);
   Measurement measurement;
-  check_version(object);
+  object.expect_version(kVersion);
   object.read("kernel", measurement.kernel);
   object.read("profile", measurement.profile);
   object.read("origin", measurement.origin);

@@ -38,8 +38,6 @@ constexpr std::uint64_t kUserland = 32 * kMiB;
 // Of a machine that nobody can look at: a server with its storage, network and graphics drivers.
 constexpr std::uint64_t kUsualModules = 16 * kMiB;
 
-std::uint64_t whole_mebibytes(std::uint64_t bytes) { return (bytes + kMiB - 1) / kMiB * kMiB; }
-
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 std::uint64_t largest_module(const ModelInput& input) {
@@ -160,6 +158,8 @@ std::uint64_t percent_left(const ModelInput& input) {
 
 }  // namespace
 
+std::uint64_t whole_mebibytes(std::uint64_t bytes) { return (bytes + kMiB - 1) / kMiB * kMiB; }
+
 std::uint64_t Peak::total() const {
   std::uint64_t bytes = 0;
   for (const Term& term : terms) bytes += term.bytes;
@@ -227,11 +227,6 @@ Fit predict_in(const ModelInput& input, std::uint64_t reservation) {
     if (peak > known) fit.capture.terms.push_back({"all else", peak - known, input.kernel.source});
   }
   fit.needed = whole_mebibytes(fit.largest().total());
-  fit.needed_with_cma = fit.needed;
-  if (input.cma > 0) {
-    const std::uint64_t placed = whole_mebibytes(fit.place.total()) + input.cma;
-    fit.needed_with_cma = std::max(fit.needed, placed);
-  }
   return fit;
 }
 
@@ -245,7 +240,11 @@ Fit predict(const ModelInput& input) {
     tried = fit.needed;
     fit = predict_in(input, tried);
     fit.needed = std::max(fit.needed, tried);
-    fit.needed_with_cma = std::max(fit.needed_with_cma, fit.needed);
+  }
+  fit.needed_with_cma = fit.needed;
+  if (input.cma > 0) {
+    const std::uint64_t placed = whole_mebibytes(fit.place.total()) + input.cma;
+    fit.needed_with_cma = std::max(fit.needed, placed);
   }
   return fit;
 }

@@ -69,4 +69,7 @@ struct Fit {
 
 [[nodiscard]] Fit predict(const ModelInput& input);
 
+// Rounded up, as a reservation is.
+[[nodiscard]] std::uint64_t whole_mebibytes(std::uint64_t bytes);
+
 }  // namespace kd
